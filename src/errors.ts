@@ -1,0 +1,21 @@
+/**
+ * An error that is the user's to mend: where, what, and what now. Anything that is not a PipeError is a bug
+ * in this project and is shown with its stack.
+ */
+export class PipeError extends Error {
+  override readonly name = "PipeError";
+  /** What to do about it, one or more lines. */
+  readonly hint: string | undefined;
+
+  constructor(message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.hint = options.hint;
+  }
+}
+
+/** The message to put in a report: a PipeError's words, any other error's name and message. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof PipeError) return error.message;
+  if (error instanceof Error) return `${error.name}: ${error.message}`;
+  return String(error);
+}

@@ -1,0 +1,66 @@
+import type { Counts } from "../ledger.ts";
+import type { Image, Verdict } from "../records.ts";
+
+/** Which decoder reads the video: libav inside the node-av package, or the user's own ffmpeg executable. */
+export const DECODERS = ["auto", "libav", "ffmpeg"] as const;
+export type DecoderName = (typeof DECODERS)[number];
+
+export interface DecodeOptions {
+  readonly decoder?: DecoderName;
+  /** At most this many frames per second, chosen by timestamp: the first frame in each 1/fps interval from the first pts. */
+  readonly fps?: number;
+  /** Seconds on the container's clock; frames with start <= pts < end. */
+  readonly start?: number;
+  readonly end?: number;
+  /** Refuse frames with more pixels than this (default 64 Mi). */
+  readonly maxPixels?: number;
+  /** Wall-clock limit for the whole file, seconds. */
+  readonly timeout?: number;
+  /** Give up when no frame came for this long while one was wanted, seconds. */
+  readonly stall?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A decoded frame: upright, square pixels, RGB. */
+export interface DecodedFrame {
+  /** Among decoded frames, from 0. */
+  readonly index: number;
+  /** Integer microseconds, from the container. */
+  readonly pts: number;
+  readonly image: Image;
+}
+
+/** Known after the last frame. */
+export interface DecodeEnding {
+  readonly verdict: Verdict;
+  /** A sentence when the verdict is not `complete`. */
+  readonly detail?: string;
+  readonly counts: Pick<Counts, "demuxed" | "decoded" | "failed" | "sampled" | "skipped">;
+}
+
+/**
+ * Frames in presentation order; iterate once. `ending` resolves after the last frame and rejects if opening fails.
+ * Breaking out of the loop, an error or an abort closes worker, process and file.
+ */
+export interface Decoding extends AsyncIterable<DecodedFrame> {
+  readonly ending: Promise<DecodeEnding>;
+}
+
+/** What a file says of itself before any frame is decoded. */
+export interface Probe {
+  readonly container: string;
+  readonly codec: string;
+  /** Coded size, pixels. */
+  readonly coded: { readonly width: number; readonly height: number };
+  /** Size shown: after rotation and sample aspect ratio. */
+  readonly display: { readonly width: number; readonly height: number };
+  /** Clockwise quarter turns in degrees that make it upright: 0, 90, 180, 270. */
+  readonly rotation: 0 | 90 | 180 | 270;
+  readonly sampleAspectRatio: number;
+  /** Microseconds; null where the container does not say. */
+  readonly duration: number | null;
+  /** Frames announced by the container; null where it does not say. */
+  readonly announcedFrames: number | null;
+  /** Average frames per second as the container says it; a hint, never used for time. */
+  readonly fps: number | null;
+}

@@ -1,0 +1,125 @@
+/**
+ * The nouns that flow. Every record is a plain object; pixels and features are typed arrays with their shape beside them.
+ *
+ * Units: time is `pts`, integer microseconds on the container's presentation clock (never frame number / fps);
+ * lengths and positions are pixels of the upright, square-pixel frame, origin top left, x right, y down.
+ */
+
+/** Why a row has, or lacks, pixels. Missing is data: a frame without a face still gives one row. */
+export const STATUSES = ["ok", "no_face", "too_small", "low_score", "decode_error", "not_sampled"] as const;
+export type Status = (typeof STATUSES)[number];
+
+/** How decoding ended: every packet decoded | the file ends early | packets inside it could not be decoded. */
+export const VERDICTS = ["complete", "truncated", "damaged"] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
+/** One input, named by its bytes. `digest` is the sha256 (hex) of the file's bytes, so a rename or a touch changes nothing. */
+export interface Source {
+  /** Absolute path, as opened. */
+  readonly path: string;
+  /** Path shown to people: relative to the input root it was found under. */
+  readonly name: string;
+  /** Size in bytes. */
+  readonly bytes: number;
+  /** sha256 of the bytes, hex. */
+  readonly digest: string;
+}
+
+/** An input that was named but may not be read, with the reason in words. It becomes a failed item, never a silent gap. */
+export interface Refused {
+  readonly path: string;
+  readonly name: string;
+  readonly refused: string;
+}
+
+/** Interleaved 8-bit RGB, row-major: `data[(y * width + x) * 3 + channel]`, length width × height × 3. */
+export interface Image {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** Axis-aligned box in pixels of the frame; may reach outside it. */
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** One sampled frame. */
+export interface Frame {
+  readonly kind: "frame";
+  /** Position among the *decoded* frames of the stream, from 0. */
+  readonly index: number;
+  readonly pts: number;
+  readonly image: Image;
+}
+
+/** What every row says of one subject in one sampled frame. */
+export interface Subject {
+  readonly index: number;
+  readonly pts: number;
+  readonly status: Status;
+  /** Track id, from 0 in order of first appearance in the video; -1 where there is no subject. Never reused after a cut. */
+  readonly track: number;
+  /** Shot number, from 0; tracks never cross a shot change. */
+  readonly shot: number;
+  readonly box: Box | null;
+  /** Detector's confidence, 0..1; 0 where there is no subject. */
+  readonly score: number;
+  /** x0, y0, x1, y1, … in pixels of the frame; null where the detector gives none. */
+  readonly landmarks: Float32Array | null;
+}
+
+/** One face or body cut from a frame. `image` is null exactly when `status` is not `ok`. */
+export interface Crop extends Subject {
+  readonly kind: "crop";
+  readonly image: Image | null;
+  /** Size of the frame that the crop was cut from, pixels. */
+  readonly frame: { readonly width: number; readonly height: number };
+}
+
+/** Latent Z (and quadrant Q) of one crop. `z` is null exactly when `status` is not `ok`. */
+export interface Latent extends Subject {
+  readonly kind: "latent";
+  /** Channel-first features, row-major over `shape`. */
+  readonly z: Float32Array | null;
+  /** [channels, height, width], e.g. [68, 32, 32] for Z with a one-hot-sized Q. */
+  readonly shape: readonly number[];
+  /** Quadrant probabilities, ids as in the ANCLaF paper: 0 V+A+, 1 V−A+, 2 V−A−, 3 V+A−. */
+  readonly q: Float32Array | null;
+}
+
+/** Something published on disk: the last word of a pipeline. */
+export interface Artifact {
+  readonly kind: "artifact";
+  /** Absolute path of the published file or folder. */
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** Kind name → record type: the vocabulary that `takes` and `gives` are checked against. */
+export interface Records {
+  frame: Frame;
+  crop: Crop;
+  latent: Latent;
+  artifact: Artifact;
+}
+export type Kind = keyof Records;
+export type AnyRecord = Records[Kind];
+
+/** Bytes of pixels and features that a record holds: what the queues between stages are bounded by. */
+export function bytesOf(record: AnyRecord): number {
+  const overhead = 256;
+  switch (record.kind) {
+    case "frame":
+      return overhead + record.image.data.byteLength;
+    case "crop":
+      return overhead + (record.image?.data.byteLength ?? 0) + (record.landmarks?.byteLength ?? 0);
+    case "latent":
+      return overhead + (record.z?.byteLength ?? 0);
+    case "artifact":
+      return overhead;
+  }
+}

@@ -1,0 +1,116 @@
+import type { z } from "zod";
+import type { Json } from "../digest.ts";
+import type { Ledger } from "../ledger.ts";
+import type { Artifact, Kind, Records, Refused, Source, Verdict } from "../records.ts";
+
+/** What a stage may know and say while it works on one task. */
+export interface Context {
+  /** Aborts when the run is stopped or a neighbour failed. */
+  readonly signal: AbortSignal;
+  /** The input of this task. */
+  readonly source: Source;
+  /** The key of this stage's step for this source: equal keys mean equal bytes. */
+  readonly key: string;
+  /** What `key` was made from, step by step, so that a difference can be named. */
+  readonly keyParts: Json;
+  readonly ledger: Ledger;
+  /** Says how decoding ended. `detail` is a sentence for the report when it did not end well. */
+  verdict(verdict: Verdict, detail?: string): void;
+  /** What was said by `verdict` so far; null before. */
+  readonly ending: { readonly verdict: Verdict; readonly detail?: string } | null;
+  /** Facts for the report, the summary and the shards' metadata, e.g. `facts.weights = "untrained (seed 1)"`. */
+  readonly facts: Record<string, Json>;
+  /** A line for the log (stderr). */
+  note(message: string): void;
+  /**
+   * Something costly shared by all tasks of a run (a compiled model, a session): the first caller opens it,
+   * the runner closes it when the run ends, in whatever way.
+   */
+  shared<T extends AsyncDisposable>(name: string, open: () => T | Promise<T>): Promise<T>;
+}
+
+type In<K extends Kind | "none"> = K extends Kind ? Records[K] : never;
+
+export interface StageDefinition<
+  Takes extends Kind | "none" = Kind | "none",
+  Gives extends Kind = Kind,
+  Schema extends z.ZodType = z.ZodType,
+> {
+  /** Kebab-case, a verb first: `crop-faces`. The file has the same name. */
+  readonly name: string;
+  /** One line for `pipe list`. */
+  readonly summary: string;
+  /** Raise it when the same input and options give other bytes than before: it is part of the key. */
+  readonly version: number;
+  /** The record kind(s) it reads; "none" for a source. */
+  readonly takes: Takes | readonly Takes[];
+  readonly gives: Gives;
+  /** A `z.strictObject`; each member has a `.describe()` in a user's words. */
+  readonly options: Schema;
+  /** Options that cannot change the output (paths, batch sizes, threads, engines): left out of the key. */
+  readonly runtime?: readonly (keyof z.output<Schema> & string)[];
+  /** sha256 of every model file that shapes the output, by name: part of the key. */
+  readonly models?: (options: z.output<Schema>) => Promise<Record<string, string>>;
+  /** Sources only: what there is to work on. */
+  readonly sources?: (
+    options: z.output<Schema>,
+    tools: { signal: AbortSignal; digest(path: string): Promise<string> },
+  ) => AsyncIterable<Source | Refused>;
+  /** Sinks only: what is already published and intact for this source and key, so that nothing is computed twice. */
+  readonly cached?: (options: z.output<Schema>, task: { source: Source; key: string }) => Promise<Cached | undefined>;
+  /** Sinks only: key parts of what was published for this source under other keys, newest first, so that `plan` can name what changed. */
+  readonly published?: (options: z.output<Schema>, source: Source) => Promise<readonly Json[]>;
+  /** Sinks only: the folder that takes report.json. */
+  readonly output?: (options: z.output<Schema>) => string;
+  /** Options once, data many. Whoever opens, closes: use try/finally around the loop. */
+  readonly run: (
+    options: z.output<Schema>,
+    context: Context,
+  ) => (input: AsyncIterable<In<Takes>>) => AsyncGenerator<Records[Gives], void, void>;
+}
+
+/** What a sink says of a task that is already done. */
+export interface Cached {
+  readonly artifact: Artifact;
+  readonly counts: Ledger["counts"];
+  readonly verdict: Verdict;
+  readonly detail?: string;
+  readonly facts: Record<string, Json>;
+}
+
+/** A stage with its options given and checked. */
+export interface BoundStage<Takes extends Kind | "none" = Kind | "none", Gives extends Kind = Kind> {
+  readonly stage: StageDefinition<Takes, Gives>;
+  readonly options: Json;
+  readonly run: (context: Context) => (input: AsyncIterable<In<Takes>>) => AsyncGenerator<Records[Gives], void, void>;
+}
+
+/** Calling a stage with options binds it; its definition's fields are on it too. */
+export type Stage<
+  Takes extends Kind | "none" = Kind | "none",
+  Gives extends Kind = Kind,
+  Schema extends z.ZodType = z.ZodType,
+> = StageDefinition<Takes, Gives, Schema> & ((options: z.input<Schema>) => BoundStage<Takes, Gives>);
+
+/**
+ * Makes a stage from its definition. The options are parsed when the stage is called: an unknown or wrong option
+ * throws a ZodError there, before any data flows.
+ */
+export function defineStage<Takes extends Kind | "none", Gives extends Kind, Schema extends z.ZodType>(
+  definition: StageDefinition<Takes, Gives, Schema>,
+): Stage<Takes, Gives, Schema> {
+  const bind = (input: z.input<Schema>): BoundStage<Takes, Gives> => {
+    const options = definition.options.parse(input);
+    return {
+      stage: definition as unknown as StageDefinition<Takes, Gives>,
+      options: options as Json,
+      run: (context) => definition.run(options, context),
+    };
+  };
+  // A function's own `name` is read-only, so it is defined rather than assigned.
+  return Object.defineProperties(bind, Object.getOwnPropertyDescriptors(definition)) as unknown as Stage<
+    Takes,
+    Gives,
+    Schema
+  >;
+}
