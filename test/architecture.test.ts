@@ -33,7 +33,7 @@ const levelOf = (room: string): number => LEVELS.findIndex((level) => level.incl
 
 /** Relative imports of a file (static, dynamic and `new URL` worker modules), as paths from the root. */
 function importsOf(file: string): string[] {
-  const text = readFileSync(join(root, file), "utf8");
+  const text = readFileSync(join(root, file), "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
   const pattern = /(?:from\s+|import\(\s*|import\s+|new URL\(\s*)"(\.{1,2}\/[^"]+\.ts)"/g;
   return [...text.matchAll(pattern)].map(([, target]) => relative(root, join(root, dirname(file), target as string)));
 }
