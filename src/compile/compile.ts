@@ -1,0 +1,51 @@
+import { PipeError } from "../errors.ts";
+import { eagerExecutor } from "./eager.ts";
+import { chooseEngine } from "./engines.ts";
+import type { Compiled, CompileOptions, Program, Value } from "./types.ts";
+
+/** What an engine offers: feeds in, outputs out. Checked feeds only. */
+export interface Executor {
+  run(feeds: Record<string, Value>): Promise<Record<string, Value>>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Makes a function that runs on the chosen engine; nothing is traced before the first `run` for its shapes.
+ * The returned object owns what it opens: `dispose` it (or `await using`).
+ */
+export function compile(program: Program, options: CompileOptions): Compiled {
+  const { name } = options;
+  const engine = chooseEngine(options);
+  const executor = eagerExecutor(name, program, engine.name === "tensorflow" ? "tensorflow" : "js");
+  let disposed: Promise<void> | undefined;
+  const dispose = () => {
+    disposed ??= executor.dispose();
+    return disposed;
+  };
+  return {
+    name,
+    engine,
+    async run(feeds) {
+      if (disposed) throw new PipeError(`${name} was run after it was disposed.`);
+      checkFeeds(name, feeds);
+      return executor.run(feeds);
+    },
+    toOnnx() {
+      throw new PipeError(`${name} cannot be exported by the engine ${engine.name}.`);
+    },
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** Throws unless each feed's length is its shape's product. */
+export function checkFeeds(name: string, feeds: Record<string, Value>): void {
+  for (const [key, { data, shape }] of Object.entries(feeds)) {
+    const size = shape.reduce((product, length) => product * length, 1);
+    const whole = shape.every((length) => Number.isInteger(length) && length >= 0);
+    if (!whole || size !== data.length)
+      throw new PipeError(
+        `${name}: the feed "${key}" has ${data.length} values, but its shape [${shape.join(", ")}] needs ${size}.`,
+      );
+  }
+}

@@ -1,0 +1,100 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { PipeError } from "../errors.ts";
+import { type Compiled, type CompileOptions, ENGINES, PROVIDERS } from "./types.ts";
+
+const require = createRequire(import.meta.url);
+
+/**
+ * Which engine runs a function, and why. `auto` takes the first that works here of onnx, tensorflow, js; a named one
+ * that does not work is a PipeError that says what it lacks.
+ */
+export function chooseEngine(options: CompileOptions): Compiled["engine"] {
+  const wanted = options.engine ?? "auto";
+  const provider = options.provider ?? "cpu";
+  if (!ENGINES.includes(wanted)) throw unknown("engine", wanted, ENGINES);
+  if (!PROVIDERS.includes(provider)) throw unknown("provider", provider, PROVIDERS);
+  if (wanted === "js") return { name: "js", provider: null, why: "asked for" };
+  if (wanted === "onnx") {
+    const lack = probeOnnx();
+    if (lack !== null) throw unavailable("onnx", lack);
+    return { name: "onnx", provider, why: "asked for" };
+  }
+  if (wanted === "tensorflow") {
+    const lack = probeTensorflow();
+    if (lack !== null) throw unavailable("tensorflow", lack);
+    return { name: "tensorflow", provider: null, why: "asked for" };
+  }
+  const lackOnnx = probeOnnx();
+  if (lackOnnx === null) return { name: "onnx", provider, why: "auto: the fastest engine, and it works here" };
+  const lackTensorflow = probeTensorflow();
+  if (lackTensorflow === null) return { name: "tensorflow", provider: null, why: `auto: no onnx (${lackOnnx})` };
+  return { name: "js", provider: null, why: `auto: no onnx (${lackOnnx}), no tensorflow (${lackTensorflow})` };
+}
+
+/** Why ONNX Runtime cannot run here; null when it can. */
+export function probeOnnx(): string | null {
+  onnxLack ??= { lack: lookForOnnx() };
+  return onnxLack.lack;
+}
+
+/**
+ * Why @tensorflow/tfjs-node-gpu cannot run here; null when it multiplied two small matrices rightly. The trial runs in
+ * a process of its own, since its native part prints, and on some Node versions crashes, while loading.
+ */
+export function probeTensorflow(): string | null {
+  tensorflowLack ??= { lack: tryTensorflow() };
+  return tensorflowLack.lack;
+}
+
+let onnxLack: { lack: string | null } | undefined;
+let tensorflowLack: { lack: string | null } | undefined;
+
+function lookForOnnx(): string | null {
+  try {
+    const root = dirname(require.resolve("onnxruntime-node/package.json"));
+    const binding = join(root, "bin", "napi-v6", process.platform, process.arch, "onnxruntime_binding.node");
+    return existsSync(binding) ? null : `onnxruntime-node has no build for ${process.platform} ${process.arch}`;
+  } catch {
+    return "the package onnxruntime-node is not installed";
+  }
+}
+
+function tryTensorflow(): string | null {
+  try {
+    require.resolve("@tensorflow/tfjs-node-gpu");
+  } catch {
+    return "the optional package @tensorflow/tfjs-node-gpu is not installed";
+  }
+  const trial = `
+    try {
+      const tf = require("@tensorflow/tfjs-node-gpu");
+      const product = tf.matMul(tf.tensor2d([[1, 2], [3, 4]]), tf.tensor2d([[5], [6]])).dataSync();
+      process.exit(tf.getBackend() === "tensorflow" && product[0] === 17 && product[1] === 39 ? 0 : 3);
+    } catch (error) {
+      process.stderr.write("\\n\\u0000" + String(error.message).split("\\n")[0]);
+      process.exit(4);
+    }`;
+  const child = spawnSync(process.execPath, ["-e", trial], {
+    cwd: dirname(require.resolve("@tensorflow/tfjs-node-gpu/package.json")),
+    encoding: "utf8",
+    timeout: 60_000,
+    killSignal: "SIGKILL",
+  });
+  if (child.status === 0) return null;
+  if (child.status === 3) return "@tensorflow/tfjs-node-gpu multiplies matrices wrongly";
+  const reason = child.stderr.split("\u0000")[1];
+  return `@tensorflow/tfjs-node-gpu does not load: ${reason ?? child.signal ?? `exit code ${child.status}`}`;
+}
+
+function unknown(what: string, given: string, valid: readonly string[]): PipeError {
+  return new PipeError(`There is no ${what} "${given}".`, { hint: `Valid: ${valid.join(", ")}.` });
+}
+
+function unavailable(engine: string, lack: string): PipeError {
+  return new PipeError(`The engine ${engine} does not work here: ${lack}.`, {
+    hint: "Use engine auto: it takes the best one that works and says which.",
+  });
+}
