@@ -74,7 +74,8 @@ export async function loadGraphModel(path: string, options: GraphModelOptions = 
     weightData,
     ...(json.signature && { signature: json.signature as object }),
   });
-  const known = model.outputNodes;
+  // Signatures write tensors as `name:0`; the plain node name is what people type, for outputs as for inputs.
+  const known = model.outputNodes.map((output) => output.replace(/:0$/, ""));
   const wanted = options.outputs ?? known;
   for (const output of wanted)
     if (!known.includes(output)) {
