@@ -1,7 +1,7 @@
 import { type Random, seeded } from "../../random.ts";
 
-export const HAIR_STYLES = ["bald", "short", "parted", "fringe", "curly", "long", "bun"] as const;
-export type HairStyle = (typeof HAIR_STYLES)[number];
+export const HAIR_STYLES = ["short", "parted", "fringe", "curly", "long", "bun"] as const;
+export type HairStyle = "bald" | (typeof HAIR_STYLES)[number];
 
 /** What stays the same while one person moves. Lengths are in face units: half the width of the face at the cheekbones. */
 export interface Identity {
@@ -33,7 +33,7 @@ export type Colour = readonly [red: number, green: number, blue: number];
 export function identityOf(seed: number | string): Identity {
   const random = seeded(seed).fork("identity");
   const skin = vary(random, random.pick(SKINS), 8);
-  const style = random.pick(HAIR_STYLES);
+  const style = random.next() < 0.1 ? "bald" : random.pick(HAIR_STYLES);
   return {
     name: String(seed),
     chin: random.uniform(1.16, 1.34),
