@@ -1,0 +1,61 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { composite } from "../compile/index.ts";
+
+/**
+ * Layers shared by the systems, as functions of tensors. Activations are NHWC [batch, height, width, channels];
+ * weights have PyTorch's axes and are turned to TF.js' inside the graph, where a compiler cancels the turn.
+ */
+export type Activation = tf.Tensor4D;
+
+export interface ConvOptions {
+  readonly stride?: number;
+  /** Zeros added on each of the four sides. */
+  readonly padding?: number;
+  readonly bias?: tf.Tensor1D;
+}
+
+/** Conv2d as PyTorch's. Weight [out, in, kernel, kernel]; gives side ⌊(side + 2·padding − kernel) / stride⌋ + 1. */
+export function conv2d(x: Activation, weight: tf.Tensor4D, options: ConvOptions = {}): Activation {
+  const { stride = 1, padding = 0, bias } = options;
+  const filter = tf.transpose(weight, [2, 3, 1, 0]);
+  const y = tf.conv2d(x, filter, stride, padding);
+  return bias === undefined ? y : tf.add(y, bias);
+}
+
+/** ConvTranspose2d with kernel 4, stride 2, padding 1: doubles height and width. Weight [in, out, 4, 4]. */
+export function doublingConv(x: Activation, weight: tf.Tensor4D): Activation {
+  const [batch, height, width] = x.shape;
+  const filter = tf.transpose(weight, [2, 3, 1, 0]);
+  const shape: [number, number, number, number] = [batch, height * 2, width * 2, weight.shape[1]];
+  return tf.conv2dTranspose(x, filter, shape, 2, 1);
+}
+
+/**
+ * Instance normalisation (Ulyanov et al. 2016), affine, eps 1e-5: over height and width of each sample's each channel,
+ * in training and inference alike, so that a sample's answer never depends on its companions or on a history.
+ * Scale and shift [channels].
+ */
+export function instanceNorm(x: Activation, scale: tf.Tensor1D, shift: tf.Tensor1D): Activation {
+  return composite("instanceNorm", [x, scale, shift], { epsilon: EPSILON }, plainInstanceNorm) as Activation;
+}
+
+/** Leaky ReLU. One fused op, for inference and first-order training. */
+export function leakyRelu(x: Activation, slope = 0.01): Activation {
+  return tf.leakyRelu(x, slope);
+}
+
+/**
+ * Leaky ReLU as x · step(x, slope). tf.leakyRelu's gradient compares, and a comparison has no gradient; this form can be
+ * differentiated twice, which a gradient penalty needs.
+ */
+export function leakyReluTwice(x: Activation, slope = 0.01): Activation {
+  return tf.mul(x, tf.step(x, slope));
+}
+
+const EPSILON = 1e-5;
+
+function plainInstanceNorm(x: Activation, scale: tf.Tensor1D, shift: tf.Tensor1D): tf.Tensor {
+  const centred = tf.sub(x, tf.mean(x, [1, 2], true));
+  const variance = tf.mean(tf.square(centred), [1, 2], true);
+  return tf.add(tf.mul(tf.mul(centred, tf.rsqrt(tf.add(variance, EPSILON))), scale), shift);
+}

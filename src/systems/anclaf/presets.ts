@@ -1,0 +1,34 @@
+/** Sizes of ANCLaF's generator and discriminator. */
+export interface AnclafSizes {
+  /** Side of the square RGB input, pixels. */
+  readonly image: number;
+  /** Channels after the generator's first convolution; Z has 4 × as many, on a grid of image / 4. */
+  readonly generator: number;
+  /** Channels after the discriminator's first convolution; they double at each of the following. */
+  readonly discriminator: number;
+  /** The discriminator's halving convolutions: its last feature is image / 2^depth square. */
+  readonly depth: number;
+}
+
+export const ANCLAF_PRESETS = ["paper", "small"] as const;
+export type AnclafPreset = (typeof ANCLAF_PRESETS)[number];
+
+/** V and A each above or below the middle of their range. */
+export const QUADRANTS = 4;
+
+export const presets: Record<AnclafPreset, AnclafSizes> = {
+  /** 456,864 + 2,808,048 parameters; Z 64×32×32; D's last feature 512×2×2; 634 MMAC an image. */
+  paper: { image: 128, generator: 16, discriminator: 16, depth: 6 },
+  /** The same parts at half the width: Z 32×32×32; D's last feature 256×2×2. */
+  small: { image: 128, generator: 8, discriminator: 8, depth: 6 },
+};
+
+/** How Q is joined to Z: four planes of probabilities, one plane of the likeliest id (0..3), or not at all. */
+export const ZQ_FORMS = ["onehot", "index", "none"] as const;
+export type ZqForm = (typeof ZQ_FORMS)[number];
+
+/** Shape of ZQ for one image, channel-first: [channels, height, width]. */
+export function zqShape(sizes: AnclafSizes, form: ZqForm): [number, number, number] {
+  const planes = { onehot: QUADRANTS, index: 1, none: 0 }[form];
+  return [sizes.generator * 4 + planes, sizes.image / 4, sizes.image / 4];
+}
