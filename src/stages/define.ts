@@ -92,6 +92,9 @@ export type Stage<
   Schema extends z.ZodType = z.ZodType,
 > = StageDefinition<Takes, Gives, Schema> & ((options: z.input<Schema>) => BoundStage<Takes, Gives>);
 
+/** Any stage, as the runner sees it: it knows stages by their contract alone. */
+export type AnyStage = StageDefinition;
+
 /**
  * Makes a stage from its definition. The options are parsed when the stage is called: an unknown or wrong option
  * throws a ZodError there, before any data flows.
