@@ -1,0 +1,69 @@
+import { z } from "zod";
+import { ENGINES } from "../compile/index.ts";
+import { openFaceMesh } from "../vision/facemesh.ts";
+import { faceDetectorDigest, openFaceDetector } from "../vision/faces.ts";
+import { bundledDigest } from "../vision/models.ts";
+import { cropSubjects } from "../vision/subjects.ts";
+import { defineStage } from "./define.ts";
+
+const options = z.strictObject({
+  detector: z.string().optional().describe("an .onnx face detector of your own (YuNet layout) instead of BlazeFace"),
+  minScore: z.number().min(0).max(1).default(0.5).describe("faces scored below this are not cut"),
+  lowScore: z
+    .number()
+    .min(0.01)
+    .max(1)
+    .default(0.3)
+    .describe("candidates from this score on continue tracks and show as low_score"),
+  minSize: z.number().nonnegative().default(20).describe("faces with a shorter side than this, in pixels, are not cut"),
+  crop: z
+    .enum(["box", "landmarks"])
+    .default("box")
+    .describe("what is cut: the detector's box plus margin, or ANCLaF's box of 68 landmarks (FaceMesh)"),
+  margin: z.number().nonnegative().default(0.125).describe("share of the box added on each side, for crop: box"),
+  size: z.int().positive().default(128).describe("side of the square crops, in pixels"),
+  maxFaces: z
+    .int()
+    .positive()
+    .optional()
+    .describe("at most this many faces a frame; of more, those tracked longest are kept"),
+  shotThreshold: z
+    .number()
+    .positive()
+    .default(20)
+    .describe("mean difference of neighbouring frames, 0..255, above which a new shot begins and tracks end"),
+  maxGap: z.number().nonnegative().default(1).describe("seconds that a track waits for its face to come back"),
+  batch: z.int().positive().max(64).default(8).describe("frames per call of the detector"),
+  engine: z.enum(ENGINES).default("auto").describe("what runs the networks"),
+  threads: z.int().positive().optional().describe("threads of the networks; default: all cores"),
+});
+
+/** frame → crop: every face of every frame, tracked, cut square. A frame without a face still gives one row. */
+export default defineStage({
+  name: "crop-faces",
+  summary: "frame* → face crops with track ids; frames without a face give a row that says so",
+  version: 1,
+  takes: "frame",
+  gives: "crop",
+  options,
+  // The detector is known by its digest; where it lies changes nothing.
+  runtime: ["detector", "batch", "engine", "threads"],
+  async models({ detector, crop }) {
+    const mesh = crop === "landmarks" ? { facemesh: await bundledDigest("facemesh") } : {};
+    return { detector: await faceDetectorDigest(detector), ...mesh };
+  },
+  run: (options, context) =>
+    async function* (frames) {
+      const { engine, threads, detector: path, lowScore, minScore } = options;
+      const floor = Math.min(lowScore, minScore);
+      const run = { engine, ...(threads !== undefined && { threads }) };
+      const how = JSON.stringify([engine, threads ?? null]);
+      const detector = await context.shared(`face detector ${path ?? "blazeface"} from ${floor} on ${how}`, () =>
+        openFaceDetector({ ...run, detector: path, floor }),
+      );
+      const mesh =
+        options.crop === "landmarks" ? await context.shared(`facemesh on ${how}`, () => openFaceMesh(run)) : undefined;
+      context.facts.detector = { name: detector.name, engine: detector.engine, ...(mesh && { landmarks: mesh.name }) };
+      yield* cropSubjects(frames, { detector, mesh }, { ...options, most: options.maxFaces }, context);
+    },
+});

@@ -1,0 +1,57 @@
+import type { Json } from "../digest.ts";
+import type { Letterbox } from "../media/images.ts";
+import type { Box, Image } from "../records.ts";
+
+/** One found face or body. */
+export interface Detection {
+  /** Pixels of the image it was found in; may reach outside it. */
+  readonly box: Box;
+  /** Confidence, 0..1. */
+  readonly score: number;
+  /** x0, y0, x1, y1, … in pixels of the image; null where the detector gives none. */
+  readonly landmarks: Float32Array | null;
+}
+
+/**
+ * Pixels → boxes. `prepare` and `infer` are apart so that a caller can resize the next images while the network works
+ * on these. An image's detections never depend on the other images of the call.
+ */
+export interface Detector extends AsyncDisposable {
+  readonly name: string;
+  /** sha256 of the weights. */
+  readonly digest: string;
+  /** What executes it and why, for reports. */
+  readonly engine: Json;
+  /** The image as the network reads it, with the way back. */
+  prepare(image: Image): Promise<Letterbox>;
+  /** Detections of each image that score at least the `floor` it was opened with, best first. */
+  infer(prepared: readonly Letterbox[]): Promise<Detection[][]>;
+}
+
+/** Resizes and runs in one call. */
+export async function detect(detector: Detector, images: readonly Image[]): Promise<Detection[][]> {
+  return detector.infer(await Promise.all(images.map((image) => detector.prepare(image))));
+}
+
+/**
+ * A detection from the network's input back to the image it was letterboxed from: centre, size and points in pixels of
+ * the input.
+ */
+export function detectionAt(
+  letterbox: Letterbox,
+  score: number,
+  [x, y, width, height]: readonly [x: number, y: number, width: number, height: number],
+  points: ArrayLike<number> | null,
+): Detection {
+  const { scale, dx, dy } = letterbox;
+  return {
+    score,
+    box: {
+      x: (x - width / 2 - dx) / scale,
+      y: (y - height / 2 - dy) / scale,
+      width: width / scale,
+      height: height / scale,
+    },
+    landmarks: points && Float32Array.from(points, (value, i) => (value - (i % 2 === 0 ? dx : dy)) / scale),
+  };
+}

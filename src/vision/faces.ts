@@ -1,0 +1,23 @@
+import { digestFile } from "../digest.ts";
+import { openBlazeFace } from "./blazeface.ts";
+import type { Detector } from "./detector.ts";
+import { bundledDigest, type RunOptions } from "./models.ts";
+
+export interface FaceDetectorOptions extends RunOptions {
+  /** Path of an `.onnx` detector; the bundled BlazeFace where absent. */
+  readonly detector?: string | undefined;
+  /** Lowest score that is given, 0..1. */
+  readonly floor: number;
+}
+
+/** The face detector that the options name. Throws a PipeError when the file is not there or its layout is unknown. */
+export async function openFaceDetector({ detector, ...options }: FaceDetectorOptions): Promise<Detector> {
+  if (detector === undefined) return openBlazeFace(options);
+  const { openYuNet } = await import("./yunet.ts");
+  return openYuNet(detector, options);
+}
+
+/** sha256 of that detector's weights, without opening it. */
+export async function faceDetectorDigest(detector: string | undefined): Promise<string> {
+  return detector === undefined ? bundledDigest("blazeface") : digestFile(detector);
+}

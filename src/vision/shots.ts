@@ -1,0 +1,71 @@
+export interface ShotOptions {
+  /** Two frames belong to different shots when their thumbnails differ by more than this on average, 0..255. */
+  readonly threshold: number;
+  /** What looks like a cut but returns to the old picture within this time is a flash, microseconds. Default 0.2 s. */
+  readonly flash?: number;
+}
+
+/** A small RGB picture of a frame; all thumbnails of a video have the same size. */
+export interface Thumbnail {
+  readonly pts: number;
+  readonly data: Uint8Array;
+}
+
+export interface Shots<T extends Thumbnail> {
+  /** Takes the next frame; gives, in order, those whose shot number (from 0) is now certain. */
+  push(frame: T): { frame: T; shot: number }[];
+  /** After the last frame: all that are left. */
+  end(): { frame: T; shot: number }[];
+}
+
+/** A frame can wait for at most this many others, however close their timestamps are. */
+const LONGEST_WAIT = 12;
+
+/**
+ * Shot boundaries by content difference: the mean absolute difference of pixels between smoothed, much reduced
+ * frames (the pair-wise comparison of Zhang, Kankanhalli and Smoliar, Automatic Partitioning of Full-Motion Video, 1993,
+ * §2.1). A flash, which is two such jumps, is told from a cut by looking ahead for the old picture (ibid., §5).
+ * Frames wait only while a jump is undecided; slow dissolves are no cuts.
+ */
+export function createShots<T extends Thumbnail>({ threshold, flash = 200_000 }: ShotOptions): Shots<T> {
+  let shot = 0;
+  let last: T | undefined;
+  let undecided: T[] = [];
+
+  const settle = (frame: T) => {
+    last = frame;
+    return { frame, shot };
+  };
+  const push = (frame: T): { frame: T; shot: number }[] => {
+    if (last === undefined || difference(last, frame) <= threshold) {
+      const settled = [...undecided, frame].map(settle);
+      undecided = [];
+      return settled;
+    }
+    undecided.push(frame);
+    const waited = frame.pts - undecided[0]!.pts;
+    return waited > flash || undecided.length > LONGEST_WAIT ? cut() : [];
+  };
+  /** The first undecided frame opens a shot; the others are judged anew against it. */
+  const cut = (): { frame: T; shot: number }[] => {
+    const [first, ...others] = undecided;
+    undecided = [];
+    shot += 1;
+    return [settle(first!), ...others.flatMap(push)];
+  };
+  return {
+    push,
+    end() {
+      const settled: { frame: T; shot: number }[] = [];
+      while (undecided.length > 0) settled.push(...cut());
+      return settled;
+    },
+  };
+}
+
+/** Mean absolute difference of two pictures of equal size, 0..255. */
+export function difference(a: Thumbnail, b: Thumbnail): number {
+  let sum = 0;
+  for (let i = 0; i < a.data.length; i++) sum += Math.abs(a.data[i]! - b.data[i]!);
+  return sum / a.data.length;
+}

@@ -1,0 +1,185 @@
+import type { Ledger } from "../ledger.ts";
+import { cropResize, type Letterbox } from "../media/images.ts";
+import type { Box, Crop, Frame, Image, Status } from "../records.ts";
+import { grouped, mapAhead } from "./ahead.ts";
+import { anclafBox, grownBox } from "./boxes.ts";
+import type { Detection, Detector } from "./detector.ts";
+import type { FaceMesh } from "./facemesh.ts";
+import { createShots, type Thumbnail } from "./shots.ts";
+import { createTracker } from "./tracker.ts";
+
+export interface SubjectOptions {
+  /** Detections from this score on are subjects; the weaker ones that the detector gives continue tracks. */
+  readonly minScore: number;
+  /** Boxes with a shorter side than this, in pixels, are not cut. */
+  readonly minSize: number;
+  /** Share of the box's width and height added on each side. */
+  readonly margin: number;
+  /** Side of the square crops, pixels. */
+  readonly size: number;
+  /** At most this many rows a frame. */
+  readonly most?: number | undefined;
+  /** Frames per call of the detector. */
+  readonly batch: number;
+  /** See {@link createShots}. */
+  readonly shotThreshold: number;
+  /** Seconds that a track outlives its last detection. */
+  readonly maxGap: number;
+}
+
+/** Pixels that one batch may hold, whatever its frames' size. */
+const BATCH_BYTES = 32 * 2 ** 20;
+const THUMBNAIL = { width: 32, height: 18 };
+/** More would only wait: libuv gives image work four threads. */
+const PREPARED_AHEAD = 4;
+
+/**
+ * Finds, tracks and cuts the subjects of a video. Each frame gives at least one row: `ok` (cut), `too_small`,
+ * `low_score` (a track's weak continuation, or the best candidate of a frame without subjects) or `no_face`. Rows come by
+ * frame, then by track id; a frame's rows beyond the first are added to the ledger as `extra`.
+ *
+ * While the detector works on one batch of frames the next is received and resized and the one before is cut; at most
+ * five batches are held. Rows do not depend on the batch size.
+ *
+ * @param mesh when given, crops follow the ANCLaF rule on its 68 landmarks, which the rows then carry.
+ */
+export async function* cropSubjects(
+  frames: AsyncIterable<Frame>,
+  { detector, mesh }: { readonly detector: Detector; readonly mesh?: FaceMesh | undefined },
+  options: SubjectOptions,
+  { signal, ledger }: { readonly signal: AbortSignal; readonly ledger: Ledger },
+): AsyncGenerator<Crop, void, void> {
+  const prepared = mapAhead(frames, PREPARED_AHEAD, (frame) => prepare(detector, frame), signal);
+  const batches = grouped(
+    inShots(prepared, options.shotThreshold),
+    options.batch,
+    ({ frame }) => frame.image.data.byteLength,
+    BATCH_BYTES,
+  );
+  const detected = mapAhead(
+    batches,
+    2,
+    async (batch) => {
+      const found = await detector.infer(batch.map(({ input }) => input));
+      return batch.map((item, i) => ({ ...item, detections: found[i]! }));
+    },
+    signal,
+  );
+  const cut = mapAhead(track(detected, options), 2, (rows) => cutOut(rows, options, mesh), signal);
+  for await (const batch of cut)
+    for (const crops of batch) {
+      ledger.add("extra", crops.length - 1);
+      yield* crops;
+    }
+}
+
+interface PreparedFrame extends Thumbnail {
+  readonly frame: Frame;
+  readonly input: Letterbox;
+}
+type InShot = PreparedFrame & { readonly shot: number };
+type Detected = InShot & { readonly detections: readonly Detection[] };
+/** A row before its pixels are cut. */
+type Row = Omit<Crop, "image">;
+interface Rows {
+  readonly frame: Frame;
+  readonly rows: readonly Row[];
+}
+
+async function prepare(detector: Detector, frame: Frame): Promise<PreparedFrame> {
+  const input = await detector.prepare(frame.image);
+  const { scale, dx, dy } = input;
+  // The detector's input is small already, so the thumbnail costs next to nothing.
+  const shown = { x: dx, y: dy, width: frame.image.width * scale, height: frame.image.height * scale };
+  const { data } = await cropResize(input.image, shown, THUMBNAIL);
+  return { frame, input, pts: frame.pts, data };
+}
+
+async function* inShots(frames: AsyncIterable<PreparedFrame>, threshold: number): AsyncGenerator<InShot, void, void> {
+  const shots = createShots<PreparedFrame>({ threshold });
+  const named = ({ frame, shot }: { frame: PreparedFrame; shot: number }): InShot => ({ ...frame, shot });
+  for await (const frame of frames) yield* shots.push(frame).map(named);
+  yield* shots.end().map(named);
+}
+
+async function* track(
+  batches: AsyncIterable<readonly Detected[]>,
+  options: SubjectOptions,
+): AsyncGenerator<Rows[], void, void> {
+  const tracker = createTracker({ startScore: options.minScore, maxGap: options.maxGap * 1e6 });
+  let shot = 0;
+  for await (const batch of batches)
+    yield batch.map((item) => {
+      if (item.shot !== shot) tracker.cut();
+      shot = item.shot;
+      const visible = item.detections.filter(({ box }) => grownBox(box, 0, item.frame.image) !== null);
+      return { frame: item.frame, rows: rowsOf(item, visible, tracker.update(visible, item.pts), options) };
+    });
+}
+
+function rowsOf(
+  { frame, shot }: Detected,
+  detections: readonly Detection[],
+  tracks: readonly number[],
+  { minScore, minSize, most }: SubjectOptions,
+): Row[] {
+  const { index, pts, image } = frame;
+  const row = (status: Status, track: number, found: Detection | null): Row => ({
+    kind: "crop",
+    index,
+    pts,
+    status,
+    track,
+    shot,
+    box: found?.box ?? null,
+    score: found?.score ?? 0,
+    landmarks: found?.landmarks ?? null,
+    frame: { width: image.width, height: image.height },
+  });
+  const statusOf = ({ score, box }: Detection): Status =>
+    score < minScore ? "low_score" : Math.min(box.width, box.height) < minSize ? "too_small" : "ok";
+  const rows = detections
+    .map((found, i) => row(statusOf(found), tracks[i]!, found))
+    .filter(({ track }) => track >= 0)
+    .sort((a, b) => Number(b.status === "ok") - Number(a.status === "ok") || a.track - b.track)
+    .slice(0, most)
+    .sort((a, b) => a.track - b.track);
+  if (rows.length > 0) return rows;
+  const best = detections.reduce<Detection | null>((a, b) => (a && a.score >= b.score ? a : b), null);
+  return [row(best ? "low_score" : "no_face", -1, best)];
+}
+
+async function cutOut(
+  batch: readonly Rows[],
+  options: SubjectOptions,
+  mesh: FaceMesh | undefined,
+): Promise<(readonly Crop[])[]> {
+  const landmarks = mesh && (await meshOf(batch, mesh));
+  return Promise.all(
+    batch.map(({ frame, rows }) =>
+      Promise.all(
+        rows.map(async (row) => {
+          if (row.status !== "ok") return { ...row, image: null };
+          const points = landmarks?.get(row);
+          const box = (points && anclafBox(points, frame.image)) ?? grownBox(row.box!, options.margin, frame.image)!;
+          const image = await square(frame.image, box, options.size);
+          return { ...row, ...(points && { landmarks: points }), image };
+        }),
+      ),
+    ),
+  );
+}
+
+/** The 68 landmarks of every row that will be cut. */
+async function meshOf(batch: readonly Rows[], mesh: FaceMesh): Promise<Map<Row, Float32Array>> {
+  const faces = batch.flatMap(({ frame, rows }) =>
+    rows.filter(({ status }) => status === "ok").map((row) => ({ row, image: frame.image })),
+  );
+  const squares = await Promise.all(faces.map(({ row, image }) => mesh.prepare(image, row.box!)));
+  const found = await mesh.landmarks(squares);
+  return new Map(faces.map(({ row }, i) => [row, found[i]!]));
+}
+
+function square(image: Image, box: Box, side: number): Promise<Image> {
+  return cropResize(image, box, { width: side, height: side });
+}

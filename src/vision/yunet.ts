@@ -1,0 +1,127 @@
+import { basename } from "node:path";
+import { type OnnxModel, openOnnx, type Value } from "../compile/index.ts";
+import { PipeError } from "../errors.ts";
+import { letterbox, type Size } from "../media/images.ts";
+import type { Image } from "../records.ts";
+import { runInBatches } from "./batches.ts";
+import { type Detection, type Detector, detectionAt } from "./detector.ts";
+import { type RunOptions, runOptions } from "./models.ts";
+import { greedyNms } from "./nms.ts";
+
+const STRIDES = [8, 16, 32] as const;
+const HEADS = { cls: 1, obj: 1, bbox: 4, kps: 10 } as const;
+/** Longest side of the input where the file leaves it open; the other follows the frame, in whole strides of 32. */
+const LONGEST = 640;
+/** The NMS threshold of libfacedetection. */
+const OVERLAP = 0.45;
+
+/**
+ * A face detector of the user's own as `.onnx` file, in the head layout of YuNet (Wu et al., YuNet: A Tiny
+ * Millisecond-level Face Detector, 2023): one input [batch, 3, height, width], BGR 0..255; at strides 8, 16 and 32 the
+ * outputs cls, obj (1 value a cell), bbox (4) and kps (10). Score √(cls · obj); centres (cell + offset) · stride, sizes
+ * exp(·) · stride; landmarks right eye, left eye, nose tip, right and left mouth corner ("right" is the person's own).
+ *
+ * @param options.floor lowest score that is given, 0..1.
+ * @throws PipeError when the file has another layout: it names the layouts known and what the file has.
+ */
+export async function openYuNet(path: string, options: RunOptions & { readonly floor: number }): Promise<Detector> {
+  const model = await openOnnx(path, runOptions(options));
+  let names: Heads;
+  try {
+    names = headsOf(path, model);
+  } catch (error) {
+    await model.dispose();
+    throw error;
+  }
+  const input = model.inputs[0]!;
+  const [batch, , height, width] = input.shape;
+  return {
+    name: `yunet (${basename(path)})`,
+    digest: model.digest,
+    engine: { name: "onnx", provider: "cpu", why: "the detector is an .onnx file" },
+    prepare: (image) => letterbox(image, inputSize(image, width, height)),
+    async infer(prepared) {
+      const results: Detection[][] = prepared.map(() => []);
+      const sizes = Map.groupBy(
+        prepared.map((_, i) => i),
+        (i) => (batch === 1 ? `${i}` : `${prepared[i]!.image.width} × ${prepared[i]!.image.height}`),
+      );
+      for (const members of sizes.values()) {
+        const images = members.map((i) => prepared[i]!.image);
+        const outputs = await runInBatches(model, input.name, images, packPlanes);
+        members.forEach((i, k) => {
+          const cells = STRIDES.flatMap((stride) => decode(outputs[k]!, names, stride, prepared[i]!.image.width));
+          const candidates = cells
+            .filter(({ score }) => score >= options.floor)
+            .map(({ score, box, points }) => detectionAt(prepared[i]!, score, box, points));
+          results[i] = greedyNms(candidates, OVERLAP);
+        });
+      }
+      return results;
+    },
+    [Symbol.asyncDispose]: () => model.dispose(),
+  };
+}
+
+type Heads = Record<`${keyof typeof HEADS}_${(typeof STRIDES)[number]}`, string>;
+
+/** Output names by head; libraries rename outputs but keep the suffix. */
+function headsOf(path: string, model: OnnxModel): Heads {
+  const wanted = Object.entries(HEADS).flatMap(([head, values]) =>
+    STRIDES.map((stride) => ({ key: `${head}_${stride}`, values })),
+  );
+  const found = wanted.map(({ key, values }) => [
+    key,
+    model.outputs.find(({ name, shape }) => name === key && shape.at(-1) === values)?.name,
+  ]);
+  const planes = model.inputs[0]?.shape;
+  const fits =
+    model.inputs.length === 1 && planes?.length === 4 && planes[1] === 3 && model.inputs[0]!.dtype === "float32";
+  if (fits && found.every(([, name]) => name !== undefined)) return Object.fromEntries(found) as Heads;
+  const list = (values: OnnxModel["inputs"]) =>
+    values.map(({ name, shape, dtype }) => `${name} ${dtype} [${shape.join(", ")}]`).join("; ");
+  throw new PipeError(`${path} is no face detector that is known here.`, {
+    hint: [
+      "Known: YuNet — input float32 [batch, 3, height, width]; outputs cls_S, obj_S [batch, cells, 1], bbox_S [batch, cells, 4] and kps_S [batch, cells, 10] for S = 8, 16, 32.",
+      `The file has: input ${list(model.inputs)}; outputs ${list(model.outputs)}.`,
+    ].join("\n"),
+  });
+}
+
+function inputSize(image: Size, width: number | string | undefined, height: number | string | undefined): Size {
+  if (typeof width === "number" && typeof height === "number") return { width, height };
+  const scale = LONGEST / Math.max(image.width, image.height);
+  const whole = (side: number) => Math.max(32, Math.ceil((side * scale) / 32 - 1e-6) * 32);
+  return { width: whole(image.width), height: whole(image.height) };
+}
+
+/** Planes of blue, green and red, 0..255, shape [batch, 3, height, width]. */
+function packPlanes(images: readonly Image[]): Value {
+  const { width, height } = images[0]!;
+  const plane = width * height;
+  const data = new Float32Array(images.length * 3 * plane);
+  images.forEach((image, b) => {
+    for (let i = 0; i < plane; i++)
+      for (let channel = 0; channel < 3; channel++)
+        data[(b * 3 + channel) * plane + i] = image.data[i * 3 + 2 - channel]!;
+  });
+  return { data, shape: [images.length, 3, height, width] };
+}
+
+function decode(outputs: Record<string, Float32Array>, names: Heads, stride: (typeof STRIDES)[number], width: number) {
+  const head = (name: keyof typeof HEADS) => outputs[names[`${name}_${stride}`]]!;
+  const [cls, obj, bbox, kps] = [head("cls"), head("obj"), head("bbox"), head("kps")];
+  const columns = width / stride;
+  return Array.from(cls, (value, cell) => {
+    const [column, row] = [cell % columns, Math.floor(cell / columns)];
+    const at = (offset: number, start: number) => (start + offset) * stride;
+    const [dx, dy, dw, dh] = bbox.subarray(cell * 4, cell * 4 + 4) as unknown as [number, number, number, number];
+    const box = [at(dx, column), at(dy, row), Math.exp(dw) * stride, Math.exp(dh) * stride] as const;
+    const points = kps.subarray(cell * 10, cell * 10 + 10).map((offset, i) => at(offset, i % 2 === 0 ? column : row));
+    return { score: Math.sqrt(unit(value) * unit(obj[cell]!)), box, points };
+  });
+}
+
+function unit(value: number): number {
+  return Math.min(1, Math.max(0, value));
+}
