@@ -1,0 +1,52 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { PipeError } from "../errors.ts";
+
+/**
+ * The error to throw when writing failed: a PipeError that names the path and the cause where the cause is the disk's,
+ * the error itself where it is anything else.
+ */
+export function diskError(error: unknown, path: string): unknown {
+  if (error instanceof PipeError || !(error instanceof Error) || !("code" in error)) return error;
+  const cause = CAUSES[String(error.code)];
+  if (cause === undefined) return error;
+  const [why, hint] = cause;
+  return new PipeError(`Cannot write ${path}: ${why} (${String(error.code)}).`, { hint, cause: error });
+}
+
+/** Writes all of every chunk at `position`, however many writes the system needs for it. */
+export async function writeAll(handle: FileHandle, chunks: readonly Uint8Array[], position: number): Promise<void> {
+  let at = position;
+  for (const chunk of chunks) {
+    for (let done = 0; done < chunk.byteLength; ) {
+      const { bytesWritten } = await handle.write(chunk, done, chunk.byteLength - done, at);
+      done += bytesWritten;
+      at += bytesWritten;
+    }
+  }
+}
+
+/** Makes the names in a folder durable; a no-op where folders cannot be opened (Windows). */
+export async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+const FREE_SPACE = "Free some space or choose another output folder; nothing half-written was left behind.";
+const WRITABLE = "Choose an output folder that this user may write to.";
+const CAUSES: Record<string, readonly [why: string, hint: string]> = {
+  ENOSPC: ["the disk is full", FREE_SPACE],
+  EDQUOT: ["the disk quota is used up", FREE_SPACE],
+  EFBIG: ["the file grew past the size limit of this system or shell (ulimit -f)", "Raise the limit."],
+  EROFS: ["the file system is read-only", WRITABLE],
+  EACCES: ["permission denied", WRITABLE],
+  EPERM: ["permission denied", WRITABLE],
+  ENOTDIR: ["a part of the path is a file, not a folder", "Choose another output folder."],
+  EEXIST: ["a file stands where a folder is needed", "Choose another output folder."],
+  ENAMETOOLONG: ["the name is too long", "Choose an output folder with a shorter path."],
+  EIO: ["the disk reported an error", "Check the disk."],
+};
