@@ -1,8 +1,8 @@
-import { type Compiled, type CompileOptions, compile } from "../../compile/index.ts";
+import { type Compiled, type CompileOptions, compile, type Program } from "../../compile/index.ts";
 import { PipeError } from "../../errors.ts";
 import type { Image } from "../../records.ts";
 import { encoder } from "./encoder.ts";
-import { type AnclafSource, loadAnclaf } from "./load.ts";
+import { type AnclafSource, type LoadedAnclaf, loadAnclaf } from "./load.ts";
 import { presets, QUADRANTS, type ZqForm, zqShape } from "./presets.ts";
 
 export interface EncoderOptions extends AnclafSource, Omit<CompileOptions, "name"> {
@@ -30,21 +30,18 @@ export interface ImageEncoder extends AsyncDisposable {
 }
 
 export async function openEncoder(options: EncoderOptions): Promise<ImageEncoder> {
-  const { preset, form, batch, engine, provider, threads } = options;
+  const { preset, form, batch } = options;
   const sizes = presets[preset];
   const loaded = await loadAnclaf(options);
-  const compiled = compile(encoder(loaded.parameters, sizes, form), {
-    name: `anclaf-encoder (${preset})`,
-    ...(engine !== undefined && { engine }),
-    ...(provider !== undefined && { provider }),
-    ...(threads !== undefined && { threads }),
-  });
+  const compiled = compileWith(encoder(loaded.parameters, sizes, form), options, loaded);
   const shape = zqShape(sizes, form);
   return {
     weights: loaded.weights,
     engine: compiled.engine,
     shape,
     async encode(images) {
+      if (images.length < 1 || images.length > batch)
+        throw new PipeError(`${compiled.name} takes 1 to ${batch} images at a time, not ${images.length}.`);
       const room = roomFor(images.length, batch);
       const { z, q } = await compiled.run({
         pixels: { data: gather(images, room, sizes.image), shape: [room, sizes.image, sizes.image, 3] },
@@ -60,6 +57,21 @@ export async function openEncoder(options: EncoderOptions): Promise<ImageEncoder
       loaded.dispose();
     },
   };
+}
+
+function compileWith(program: Program, options: EncoderOptions, loaded: LoadedAnclaf): Compiled {
+  const { preset, engine, provider, threads } = options;
+  try {
+    return compile(program, {
+      name: `anclaf-encoder (${preset})`,
+      ...(engine !== undefined && { engine }),
+      ...(provider !== undefined && { provider }),
+      ...(threads !== undefined && { threads }),
+    });
+  } catch (error) {
+    loaded.dispose();
+    throw error;
+  }
 }
 
 /**
