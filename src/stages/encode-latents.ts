@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { ENGINES, PROVIDERS } from "../compile/types.ts";
-import { canonical, digestFile, type Json } from "../digest.ts";
-import { PipeError, reasonOf } from "../errors.ts";
+import { canonical, type Json } from "../digest.ts";
 import { inBatches } from "../nn/batches.ts";
+import { readCheckpoint } from "../nn/checkpoint.ts";
 import type { Crop, Latent } from "../records.ts";
 import type { EncodedImage, ImageEncoder } from "../systems/anclaf/latents.ts";
 import { ANCLAF_PRESETS, presets, ZQ_FORMS, zqShape } from "../systems/anclaf/presets.ts";
@@ -37,15 +37,7 @@ export default defineStage({
   // The checkpoint counts by its bytes, as a model, not by its path.
   runtime: ["checkpoint", "batch", "engine", "provider", "threads"],
   async models({ checkpoint }): Promise<Record<string, string>> {
-    if (checkpoint === undefined) return {};
-    try {
-      return { anclaf: await digestFile(checkpoint) };
-    } catch (cause) {
-      throw new PipeError(`encode-latents: the checkpoint ${checkpoint} cannot be read: ${reasonOf(cause)}`, {
-        cause,
-        hint: "Give the path of a .safetensors file, or leave it out for seeded, untrained weights.",
-      });
-    }
+    return checkpoint === undefined ? {} : { anclaf: (await readCheckpoint(checkpoint)).digest };
   },
   run: (options, context) =>
     async function* (crops) {
