@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { open, readdir, readFile, stat } from "node:fs/promises";
+import { open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fingerprint, isSettled } from "./fingerprint.ts";
 import { entryName } from "./layout.ts";
-import { contentDigest, decodeMarker, MARKER, type Marker, readMarker } from "./marker.ts";
+import { contentDigest, MARKER, type Marker, readMarker } from "./marker.ts";
 import { Memo } from "./memo.ts";
 
 /** What looking at an entry gave: its marker if that can be trusted, and everything that is wrong, none when intact. */
@@ -27,9 +27,7 @@ export async function checkEntry(
 ): Promise<Check> {
   const names = await readdir(folder).catch(() => undefined);
   if (names === undefined) return bad(`there is no folder ${folder}`);
-  if (!names.includes(MARKER)) return bad(`${MARKER} is missing: the entry was never finished, or lost it`);
-  const text = await readFile(join(folder, MARKER), "utf8").catch(() => undefined);
-  const marker = text === undefined ? { problem: `${MARKER} cannot be read` } : decodeMarker(text);
+  const marker = await readMarker(folder);
   if ("problem" in marker) return bad(marker.problem);
 
   const problems = placeProblems(folder, marker);
@@ -60,7 +58,7 @@ export async function checkEntry(
  */
 export async function noteEntry(folder: string): Promise<void> {
   const marker = await readMarker(folder);
-  if (marker === undefined) return;
+  if ("problem" in marker) return;
   const prints = new Map<string, string>();
   let newest = 0;
   for (const file of marker.files) {

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { canonical, digestOf, type Json } from "../digest.ts";
+import { reasonOf } from "../errors.ts";
 import { STATUSES, VERDICTS } from "../records.ts";
 import { DTYPES } from "./dtype.ts";
 
@@ -91,11 +92,15 @@ export function decodeMarker(text: string): Marker | { problem: string } {
   return parsed.data;
 }
 
-/** The marker of an entry's folder, or undefined where there is none that can be trusted. */
-export async function readMarker(folder: string): Promise<Marker | undefined> {
-  const text = await readFile(join(folder, MARKER), "utf8").catch(() => undefined);
-  const value = text === undefined ? undefined : decodeMarker(text);
-  return value === undefined || "problem" in value ? undefined : value;
+/** The marker of an entry's folder, or what is wrong with it in words. */
+export async function readMarker(folder: string): Promise<Marker | { problem: string }> {
+  try {
+    return decodeMarker(await readFile(join(folder, MARKER), "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT")
+      return { problem: `${MARKER} is missing: the entry was never finished, or lost it` };
+    return { problem: `${MARKER} cannot be read: ${reasonOf(error)}` };
+  }
 }
 
 /** sha256 of what an entry holds, whatever its source was called: equal entries, equal digest. */

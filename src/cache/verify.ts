@@ -40,7 +40,7 @@ async function fileOwners(entries: readonly string[]): Promise<Map<string, strin
   const owners = new Map<string, string>();
   for (const entry of entries) {
     const marker = await readMarker(entry);
-    for (const file of marker?.files ?? [])
+    for (const file of "problem" in marker ? [] : marker.files)
       owners.set(file.sha256, `${basename(dirname(entry))}/${basename(entry)}/${file.name}`);
   }
   return owners;
