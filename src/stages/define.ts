@@ -94,6 +94,8 @@ export type Stage<
 
 /** Any stage, as the runner sees it: it knows stages by their contract alone. */
 export type AnyStage = StageDefinition;
+/** Stages by name: what a pipelines file may use. */
+export type Stages = Readonly<Record<string, AnyStage>>;
 
 /**
  * Makes a stage from its definition. The options are parsed when the stage is called: an unknown or wrong option

@@ -1,0 +1,253 @@
+import { constants } from "node:fs";
+import { access, mkdir } from "node:fs/promises";
+import path from "node:path";
+import { PipeError, reasonOf } from "../errors.ts";
+import { Ledger } from "../ledger.ts";
+import { SharedPool } from "../stages/context.ts";
+import type { Cached, Stages } from "../stages/define.ts";
+import type { BoundPipeline } from "./bind.ts";
+import { versions } from "./package.ts";
+import { cachedFor, type Planned, plan, type Task } from "./plan.ts";
+import { makeReport, type Report, type ReportItem, reportItem, writeReport } from "./report.ts";
+import { type Progress, RunState } from "./state.ts";
+import { type Outcome, runTask } from "./task.ts";
+
+export interface RunOptions {
+  readonly stages: Stages;
+  /** Sources worked on at once, default 1. */
+  readonly jobs?: number;
+  /** At most this many sources. */
+  readonly limit?: number;
+  /** Work on what is cached, too. */
+  readonly force?: boolean;
+  /** Once aborted, nothing new is begun; what is in flight finishes and is published. */
+  readonly drain?: AbortSignal;
+  /** Once aborted, everything stops and nothing unfinished is published. */
+  readonly stop?: AbortSignal;
+  /** sha256 of a file, given the output folder; default: reads it. */
+  readonly digest?: (output: string) => (path: string, signal: AbortSignal) => Promise<string>;
+  readonly progress?: Progress;
+}
+
+export interface RunResult {
+  readonly report: Report;
+  /** The outcomes behind the report's items, in the same order. */
+  readonly outcomes: readonly Outcome[];
+  /** Absolute path of the folder that holds what was made, and report.json. */
+  readonly output: string;
+  /** 0 all done, 2 some items failed or partial, 130 interrupted. */
+  readonly exitCode: 0 | 2 | 130;
+}
+
+/**
+ * Runs a bound pipeline over its sources. Whatever happens, shared resources are closed and report.json is written
+ * into the sink's output folder. A bad item is recorded and the rest goes on.
+ *
+ * @throws PipeError when the output cannot be written, a model cannot be read, or there is nothing to work on.
+ */
+export async function run(pipeline: BoundPipeline, options: RunOptions): Promise<RunResult> {
+  return new Run(pipeline, options).run();
+}
+
+/** The folder that a bound pipeline publishes into, absolute. */
+export function outputOf(pipeline: BoundPipeline, stages: Stages): string {
+  const last = pipeline.steps.at(-1)!;
+  const folder = stages[last.stage]?.output?.(last.options);
+  if (folder === undefined) throw new Error(`${last.stage} is a sink without output()`);
+  return path.resolve(folder);
+}
+
+class Run {
+  readonly #pipeline: BoundPipeline;
+  readonly #options: RunOptions;
+  readonly #output: string;
+  readonly #state: RunState;
+  readonly #stop: AbortSignal;
+  readonly #planning = new AbortController();
+  readonly #found: Planned[] = [];
+  readonly #ended: { item: ReportItem; outcome: Outcome }[] = [];
+  readonly #byKey = new Map<string, Promise<unknown>>();
+  #next = 0;
+  #wake: () => void = () => {};
+
+  constructor(pipeline: BoundPipeline, options: RunOptions) {
+    this.#pipeline = pipeline;
+    this.#options = options;
+    this.#output = outputOf(pipeline, options.stages);
+    this.#state = new RunState(pipeline.name);
+    this.#stop = options.stop ?? new AbortController().signal;
+  }
+
+  async run(): Promise<RunResult> {
+    const { jobs = 1, drain, progress } = this.#options;
+    const startedAt = new Date().toISOString();
+    await prepare(this.#output);
+    const endPlanning = () => this.#planning.abort();
+    for (const signal of [drain, this.#stop])
+      if (signal?.aborted) endPlanning();
+      else signal?.addEventListener("abort", endPlanning, { once: true });
+    progress?.begin(this.#state);
+    const pool = new SharedPool();
+    let failure: { error: unknown } | undefined;
+    try {
+      const workers = Array.from({ length: Math.max(1, jobs) }, () => this.#work(pool));
+      const settled = await Promise.allSettled([this.#plan(), ...workers]);
+      for (const each of settled) if (each.status === "rejected") failure ??= { error: each.reason };
+    } finally {
+      for (const signal of [drain, this.#stop]) signal?.removeEventListener("abort", endPlanning);
+      await pool[Symbol.asyncDispose]().catch((error) => progress?.note(`Closing failed: ${reasonOf(error)}`));
+      progress?.end();
+    }
+    const report = await this.#report(startedAt);
+    if (failure) throw failure.error;
+    const { failed, partial, items } = report.totals;
+    if (items === 0 && !this.#interrupted)
+      throw new PipeError(`${this.#pipeline.name} found nothing to work on.`, { hint: "Look at what --input names." });
+    return {
+      report,
+      outcomes: this.#ended.map(({ outcome }) => outcome),
+      output: this.#output,
+      exitCode: this.#interrupted ? 130 : failed + partial > 0 ? 2 : 0,
+    };
+  }
+
+  get #interrupted(): boolean {
+    return this.#stop.aborted || (this.#options.drain?.aborted ?? false);
+  }
+
+  /** Finds out what there is to do while the first tasks are already being done. */
+  async #plan(): Promise<void> {
+    const { stages, limit, force, digest } = this.#options;
+    const signal = this.#planning.signal;
+    const sha256 = digest?.(this.#output);
+    try {
+      const planned = plan(this.#pipeline, {
+        stages,
+        signal,
+        ...(limit !== undefined && { limit }),
+        ...(force !== undefined && { force }),
+        ...(sha256 && { digest: (path: string) => sha256(path, signal) }),
+      });
+      for await (const each of planned) {
+        this.#found.push(each);
+        this.#state.plan(each.item);
+        this.#wake();
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      this.#state.counted = true;
+      this.#wake();
+    }
+  }
+
+  async #work(pool: SharedPool): Promise<void> {
+    while (!this.#interrupted) {
+      const at = this.#next;
+      const planned = this.#found[at];
+      if (planned) {
+        this.#next += 1;
+        await this.#do(at, planned, pool);
+      } else if (this.#state.counted) return;
+      else await this.#more();
+    }
+  }
+
+  async #do(at: number, { item, task, cached }: Planned, pool: SharedPool): Promise<void> {
+    const { progress } = this.#options;
+    let outcome: Outcome;
+    if (!task) outcome = refused(item.why);
+    else if (cached) outcome = fromCache(cached);
+    else {
+      this.#state.current.add(item.source.name);
+      outcome = await this.#once(task, pool);
+    }
+    this.#ended[at] = { item: reportItem(item, outcome), outcome };
+    this.#state.end(item, outcome);
+    progress?.item(item, outcome);
+    if (outcome.error !== undefined && !(outcome.error instanceof PipeError) && !this.#stop.aborted)
+      progress?.note(`${item.source.name}: this is a bug: ${(outcome.error as Error).stack ?? outcome.error}`);
+  }
+
+  /** Two sources of the same bytes have the same key: the second waits for the first and finds its work done. */
+  async #once(task: Task, pool: SharedPool): Promise<Outcome> {
+    const { stages, progress } = this.#options;
+    const key = task.steps.at(-1)!.key;
+    const before = this.#byKey.get(key);
+    const mine = (async () => {
+      await before;
+      const cached = before && (await cachedFor(task, stages).catch(() => undefined));
+      if (cached) return fromCache(cached);
+      return runTask(task, {
+        stages,
+        signal: this.#stop,
+        pool,
+        note: (message) => progress?.note(message),
+        tap: (record, step) => {
+          if (step === 0) this.#state.saw(task.source.path, record);
+        },
+      });
+    })();
+    this.#byKey.set(key, mine);
+    return mine;
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => {
+      const others = this.#wake;
+      this.#wake = () => {
+        this.#wake = () => {};
+        others();
+        resolve();
+      };
+    });
+  }
+
+  async #report(startedAt: string): Promise<Report> {
+    const ended = this.#ended.filter((each) => each !== undefined);
+    this.#ended.splice(0, this.#ended.length, ...ended);
+    const report = makeReport(
+      {
+        pipeline: this.#pipeline.name,
+        params: this.#pipeline.params as Report["params"],
+        startedAt,
+        seconds: Math.round(this.#state.seconds * 1e3) / 1e3,
+        versions: versions(),
+      },
+      ended.map(({ item }) => item),
+      { notStarted: this.#found.length - ended.length, interrupted: this.#interrupted },
+    );
+    await writeReport(this.#output, report);
+    return report;
+  }
+}
+
+/** An output that cannot be written is told before hours of work, not after. */
+async function prepare(output: string): Promise<void> {
+  try {
+    await mkdir(output, { recursive: true });
+    await access(output, constants.W_OK);
+  } catch (cause) {
+    throw new PipeError(`Cannot write into the output folder ${output}: ${(cause as NodeJS.ErrnoException).code}.`, {
+      hint: "Name another with --output.",
+      cause,
+    });
+  }
+}
+
+function refused(reason: string): Outcome {
+  return { status: "failed", reason, verdict: null, counts: new Ledger().counts, stages: {}, facts: {}, artifacts: [] };
+}
+
+function fromCache({ artifact, counts, verdict, detail, facts }: Cached): Outcome {
+  const whole = verdict === "complete";
+  return {
+    status: whole ? "cached" : "partial",
+    ...(!whole && { reason: detail ?? `The input is ${verdict}.` }),
+    verdict,
+    counts,
+    stages: {},
+    facts,
+    artifacts: [artifact.path],
+  };
+}

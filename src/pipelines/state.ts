@@ -1,0 +1,84 @@
+import type { AnyRecord } from "../records.ts";
+import type { PlanItem } from "./plan.ts";
+import type { Outcome } from "./task.ts";
+
+/** Where a run stands: kept by the runner, read by whoever shows progress. */
+export class RunState {
+  readonly pipeline: string;
+  /** `performance.now()` when the run began. */
+  readonly startedAt = performance.now();
+  /** Sources found so far; all of them once `counted`. */
+  planned = 0;
+  counted = false;
+  readonly ended: Record<Outcome["status"], number> = { done: 0, cached: 0, failed: 0, partial: 0 };
+  /** Bytes of the sources that were worked on to their end, and of those still to be. */
+  bytesDone = 0;
+  bytesLeft = 0;
+  /** Names of the sources being worked on. */
+  readonly current = new Set<string>();
+  /** Records that the sources gave. */
+  frames = 0;
+  #mediaDone = 0;
+  readonly #spans = new Map<string, { first: number; last: number }>();
+
+  constructor(pipeline: string) {
+    this.pipeline = pipeline;
+  }
+
+  get items(): number {
+    return Object.values(this.ended).reduce((sum, n) => sum + n, 0);
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.startedAt) / 1000;
+  }
+
+  /** Seconds of media worked through, from pts. */
+  get mediaSeconds(): number {
+    let micros = this.#mediaDone;
+    for (const { first, last } of this.#spans.values()) micros += last - first;
+    return micros / 1e6;
+  }
+
+  /** Seconds left, by bytes; undefined while nothing can be said. */
+  get eta(): number | undefined {
+    if (!this.counted || this.bytesDone === 0) return undefined;
+    return (this.seconds * this.bytesLeft) / this.bytesDone;
+  }
+
+  plan({ action, source }: PlanItem): void {
+    this.planned += 1;
+    if (action === "run") this.bytesLeft += source.bytes ?? 0;
+  }
+
+  saw(source: string, record: AnyRecord): void {
+    this.frames += 1;
+    if (!("pts" in record)) return;
+    const span = this.#spans.get(source);
+    if (!span) this.#spans.set(source, { first: record.pts, last: record.pts });
+    else {
+      span.first = Math.min(span.first, record.pts);
+      span.last = Math.max(span.last, record.pts);
+    }
+  }
+
+  end({ action, source }: PlanItem, outcome: Outcome): void {
+    this.ended[outcome.status] += 1;
+    this.current.delete(source.name);
+    const span = this.#spans.get(source.path);
+    if (span) this.#mediaDone += span.last - span.first;
+    this.#spans.delete(source.path);
+    if (action !== "run") return;
+    this.bytesLeft -= source.bytes ?? 0;
+    this.bytesDone += source.bytes ?? 0;
+  }
+}
+
+/** Shows how a run goes. */
+export interface Progress {
+  begin(state: RunState): void;
+  /** One source came to its end. */
+  item(item: PlanItem, outcome: Outcome): void;
+  note(message: string): void;
+  end(): void;
+}

@@ -1,0 +1,96 @@
+import type { Json } from "../digest.ts";
+import { PipeError, reasonOf } from "../errors.ts";
+import { type Counts, Ledger } from "../ledger.ts";
+import type { AnyRecord, Verdict } from "../records.ts";
+import type { SharedPool } from "../stages/context.ts";
+import type { AnyStage, BoundStage, Context, Stages } from "../stages/define.ts";
+import { compose } from "./compose.ts";
+import type { Task } from "./plan.ts";
+
+/** How a task ended. `partial`: published, but the input was truncated or damaged. */
+export interface Outcome {
+  readonly status: "done" | "cached" | "failed" | "partial";
+  readonly reason?: string;
+  readonly verdict: Verdict | null;
+  readonly counts: Counts;
+  /** Seconds inside each stage. */
+  readonly stages: Readonly<Record<string, number>>;
+  readonly facts: Readonly<Record<string, Json>>;
+  /** Paths of what was published. */
+  readonly artifacts: readonly string[];
+  /** What failed the task, as thrown. */
+  readonly error?: unknown;
+}
+
+export interface TaskTools {
+  readonly stages: Stages;
+  readonly signal: AbortSignal;
+  readonly pool: SharedPool;
+  note(message: string): void;
+  /** Sees every record as the step at this position gives it. */
+  readonly tap?: (record: AnyRecord, step: number) => void;
+}
+
+/** Does one task. Never rejects: what goes wrong is in the outcome. */
+export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
+  const ledger = new Ledger();
+  const facts: Record<string, Json> = {};
+  const stages: Record<string, number> = {};
+  let ending: Context["ending"] = null;
+  const tracks = new Set<number>();
+  const contextOf = ({ key, parts }: Task["steps"][number]): Context => ({
+    signal: tools.signal,
+    source: task.source,
+    key,
+    keyParts: parts as unknown as Json,
+    ledger,
+    verdict(verdict, detail) {
+      ending = detail === undefined ? { verdict } : { verdict, detail };
+    },
+    get ending() {
+      return ending;
+    },
+    facts,
+    note: (message) => tools.note(`${task.source.name}: ${message}`),
+    shared: (name, open) => tools.pool.get(name, open),
+  });
+  const outcome = (status: Outcome["status"], artifacts: readonly string[], reason?: string): Outcome => ({
+    status,
+    ...(reason !== undefined && { reason }),
+    verdict: (ending as Context["ending"])?.verdict ?? null,
+    counts: ledger.counts,
+    stages,
+    facts,
+    artifacts,
+  });
+  try {
+    const bound = task.steps.map((step) => ({ stage: boundStage(step, tools.stages), context: contextOf(step) }));
+    const { records } = await compose(bound, {
+      signal: tools.signal,
+      tap(record, step) {
+        if ("track" in record && record.track >= 0 && tracks.size < tracks.add(record.track).size)
+          facts.tracks = tracks.size;
+        tools.tap?.(record, step);
+      },
+      seconds(seconds) {
+        // A stage that stands twice in a pipeline is timed as one.
+        for (const [i, step] of task.steps.entries())
+          stages[step.stage] = (stages[step.stage] ?? 0) + Math.round((seconds[i] ?? 0) * 1e4) / 1e4;
+      },
+    });
+    ledger.check();
+    const artifacts = records.flatMap((record) => (record.kind === "artifact" ? [record.path] : []));
+    if (artifacts.length === 0) throw new PipeError("Nothing was published.");
+    const end = ending as Context["ending"];
+    if (end === null || end.verdict === "complete") return outcome("done", artifacts);
+    return outcome("partial", artifacts, end.detail ?? `The input is ${end.verdict}.`);
+  } catch (error) {
+    const reason = tools.signal.aborted ? "Stopped before its end." : reasonOf(error);
+    return { ...outcome("failed", [], reason), error };
+  }
+}
+
+function boundStage({ stage, options }: Task["steps"][number], stages: Stages): BoundStage {
+  const known = stages[stage] as AnyStage;
+  return { stage: known, options, run: (context) => known.run(options, context) };
+}
