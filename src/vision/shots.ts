@@ -37,14 +37,15 @@ export function createShots<T extends Thumbnail>({ threshold, flash = 200_000 }:
     return { frame, shot };
   };
   const push = (frame: T): { frame: T; shot: number }[] => {
+    const first = undecided[0];
+    if (first && frame.pts - first.pts > flash) return [...cut(), ...push(frame)];
     if (last === undefined || difference(last, frame) <= threshold) {
       const settled = [...undecided, frame].map(settle);
       undecided = [];
       return settled;
     }
     undecided.push(frame);
-    const waited = frame.pts - undecided[0]!.pts;
-    return waited > flash || undecided.length > LONGEST_WAIT ? cut() : [];
+    return undecided.length > LONGEST_WAIT ? cut() : [];
   };
   /** The first undecided frame opens a shot; the others are judged anew against it. */
   const cut = (): { frame: T; shot: number }[] => {

@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createShots, difference, type Thumbnail } from "../../src/vision/shots.ts";
+
+const MS = 1000;
+const grey = (value: number, pts: number): Thumbnail => ({ pts, data: new Uint8Array(12).fill(value) });
+
+/** Shot number of each frame, given as grey values with their times in milliseconds. */
+function shotsOf(frames: readonly (readonly [value: number, ms: number])[]): number[] {
+  const shots = createShots({ threshold: 25 });
+  const out = frames.flatMap(([value, ms]) => shots.push(grey(value, ms * MS)));
+  out.push(...shots.end());
+  expect(out.map(({ frame }) => frame.pts)).toEqual(frames.map(([, ms]) => ms * MS));
+  return out.map(({ shot }) => shot);
+}
+const every = (step: number, ...values: number[]) => values.map((value, i) => [value, i * step] as const);
+
+describe("shots", () => {
+  test("difference is the mean over pixels", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat({ max: 255 }), fc.nat({ max: 255 })), { minLength: 1 }), (pairs) => {
+        const [a, b] = [0, 1].map((k) => ({ pts: 0, data: Uint8Array.from(pairs, (pair) => pair[k]!) }));
+        const total = pairs.reduce((sum, [x, y]) => sum + Math.abs(x - y), 0);
+        expect(difference(a!, b!)).toBeCloseTo(total / pairs.length, 9);
+      }),
+    );
+  });
+
+  test("no frame, one frame, a still", () => {
+    expect(shotsOf([])).toEqual([]);
+    expect(shotsOf([[7, 0]])).toEqual([0]);
+    expect(shotsOf(every(40, 7, 7, 7))).toEqual([0, 0, 0]);
+  });
+
+  test("a cut opens a shot at its first frame, also as the very last one", () => {
+    expect(shotsOf(every(40, 10, 11, 200, 201, 200, 202, 201, 200, 200, 200))).toEqual([0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect(shotsOf(every(40, 10, 11, 200))).toEqual([0, 0, 1]);
+  });
+
+  test("three shots in a row, each shorter than a flash may be", () => {
+    expect(shotsOf(every(40, 10, 100, 100, 200, 200, 200, 200, 200, 200, 200))).toEqual([0, 1, 1, 2, 2, 2, 2, 2, 2, 2]);
+  });
+
+  test("a flash of one or a few frames is no cut", () => {
+    expect(shotsOf(every(40, 10, 10, 255, 12, 11, 10))).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(shotsOf(every(40, 10, 255, 250, 240, 12, 10, 255, 11))).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  test("at two frames a second what returns is a new shot: no flash lasts so long", () => {
+    expect(shotsOf(every(500, 10, 200, 10))).toEqual([0, 1, 2]);
+    expect(shotsOf(every(500, 10, 200, 200, 202, 10))).toEqual([0, 1, 1, 1, 2]);
+  });
+
+  test("a slow fade is no cut", () => {
+    expect(new Set(shotsOf(Array.from({ length: 24 }, (_, i) => [i * 10, i * 40] as const)))).toEqual(new Set([0]));
+  });
+
+  test("frames wait for a bounded number of others", () => {
+    const shots = createShots({ threshold: 25 });
+    shots.push(grey(0, 0));
+    let waiting = 0;
+    for (let i = 1; i < 40; i++) {
+      waiting += 1 - shots.push(grey(200, i)).length;
+      expect(waiting).toBeLessThanOrEqual(12);
+    }
+  });
+});
