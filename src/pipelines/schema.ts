@@ -1,0 +1,66 @@
+import { z } from "zod";
+import type { Stages } from "../stages/define.ts";
+import { pipelineSchema } from "./load.ts";
+import { reportSchema } from "./report.ts";
+
+type JsonSchema = Record<string, unknown>;
+
+/** JSON schema of a pipelines file: editors complete and underline stages, options and params by it. */
+export function pipelinesJsonSchema(stages: Stages): JsonSchema {
+  const pipeline = jsonSchema(pipelineSchema);
+  const properties = pipeline.properties as Record<string, JsonSchema>;
+  const steps = Object.keys(stages)
+    .sort()
+    .map((name) => [name, stepSchema(stages[name]!.summary, jsonSchema(stages[name]!.options))] as const);
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "affect-pipe pipelines",
+    type: "object",
+    additionalProperties: {
+      ...pipeline,
+      properties: {
+        ...properties,
+        steps: {
+          ...properties.steps,
+          minItems: 1,
+          items: {
+            type: "object",
+            minProperties: 1,
+            maxProperties: 1,
+            additionalProperties: false,
+            properties: Object.fromEntries(steps),
+          },
+        },
+      },
+    },
+  };
+}
+
+/** JSON schema of report.json. */
+export function reportJsonSchema(): JsonSchema {
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "affect-pipe run report",
+    ...jsonSchema(reportSchema, "output"),
+  };
+}
+
+/** JSON schema of a stage's options, as a user writes them. */
+export function optionsJsonSchema(options: z.ZodType): JsonSchema {
+  return jsonSchema(options);
+}
+
+/** Every option may also be `$param`, and a stage without options may be written `stage:`. */
+function stepSchema(summary: string, options: JsonSchema): JsonSchema {
+  const param = { type: "string", pattern: "^\\$[a-z]" };
+  const members = Object.entries((options.properties ?? {}) as Record<string, JsonSchema>).map(([name, schema]) => {
+    const { description, default: preset, ...rest } = schema;
+    return [name, { description, ...(preset !== undefined && { default: preset }), anyOf: [rest, param] }] as const;
+  });
+  return { description: summary, anyOf: [{ ...options, properties: Object.fromEntries(members) }, { type: "null" }] };
+}
+
+function jsonSchema(schema: z.ZodType, io: "input" | "output" = "input"): JsonSchema {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+  return rest;
+}

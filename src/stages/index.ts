@@ -1,0 +1,17 @@
+// Made by `npm run generate` from the files beside it.
+import cacheLatents from "./cache-latents.ts";
+import cropBodies from "./crop-bodies.ts";
+import cropFaces from "./crop-faces.ts";
+import encodeLatents from "./encode-latents.ts";
+import readLatents from "./read-latents.ts";
+import writeRows from "./write-rows.ts";
+
+/** Every stage by name. */
+export const stages = {
+  "cache-latents": cacheLatents,
+  "crop-bodies": cropBodies,
+  "crop-faces": cropFaces,
+  "encode-latents": encodeLatents,
+  "read-latents": readLatents,
+  "write-rows": writeRows,
+};
