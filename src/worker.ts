@@ -6,7 +6,9 @@ import { Worker, type WorkerOptions } from "node:worker_threads";
  * caller; from sources (tests, benchmarks) the worker loads TypeScript through tsx.
  */
 export function startWorker(module: URL, options: WorkerOptions = {}): Worker {
-  const compiled = import.meta.url.endsWith(".js");
-  const url = compiled ? new URL(module.href.replace(/\.ts$/, ".js")) : module;
-  return new Worker(url, compiled ? options : { ...options, execArgv: ["--import", "tsx"] });
+  if (import.meta.url.endsWith(".js")) return new Worker(new URL(module.href.replace(/\.ts$/, ".js")), options);
+  // tsx given as `--import` leaves threads alone on Node 20; registering from inside works on all.
+  const tsx = import.meta.resolve("tsx/esm/api");
+  const boot = `import { register } from ${JSON.stringify(tsx)}; register(); await import(${JSON.stringify(module.href)});`;
+  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(boot)}`), options);
 }

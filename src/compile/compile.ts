@@ -1,6 +1,10 @@
 import { PipeError } from "../errors.ts";
 import { eagerExecutor } from "./eager.ts";
 import { chooseEngine } from "./engines.ts";
+import { registerTracing } from "./kernels/index.ts";
+import { encode } from "./onnx.ts";
+import { onnxExecutor } from "./onnx-engine.ts";
+import { trace } from "./trace.ts";
 import type { Compiled, CompileOptions, Program, Value } from "./types.ts";
 
 /** What an engine offers: feeds in, outputs out. Checked feeds only. */
@@ -16,7 +20,8 @@ export interface Executor {
 export function compile(program: Program, options: CompileOptions): Compiled {
   const { name } = options;
   const engine = chooseEngine(options);
-  const executor = eagerExecutor(name, program, engine.name === "tensorflow" ? "tensorflow" : "js");
+  registerTracing();
+  const executor = engine.name === "onnx" ? onnxExecutor(program, options) : eagerExecutor(name, program, engine.name);
   let disposed: Promise<void> | undefined;
   const dispose = () => {
     disposed ??= executor.dispose();
@@ -30,9 +35,7 @@ export function compile(program: Program, options: CompileOptions): Compiled {
       checkFeeds(name, feeds);
       return executor.run(feeds);
     },
-    toOnnx() {
-      throw new PipeError(`${name} cannot be exported by the engine ${engine.name}.`);
-    },
+    toOnnx: (inputs) => encode(trace(name, program, inputs)),
     dispose,
     [Symbol.asyncDispose]: dispose,
   };

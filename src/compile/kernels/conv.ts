@@ -1,0 +1,147 @@
+import { backend_util, type TensorInfo } from "@tensorflow/tfjs-core";
+import type { Graph, Sym } from "../graph.ts";
+import { logical, NCHW } from "../layout.ts";
+import type { TraceBackend } from "../trace-backend.ts";
+import { activate } from "./activation.ts";
+import type { Call, Kernels } from "./define.ts";
+import { subpixel } from "./subpixel.ts";
+
+type Info = backend_util.Conv2DInfo;
+
+/** Convolutions. Results stay NCHW in memory. */
+export const conv: Kernels = {
+  Conv2D: (call) => convolve(call, null),
+  FusedConv2D: (call) => activate(call, convolve(call, call.inputs.bias ?? null)),
+  DepthwiseConv2dNative: (call) => depthwise(call, null),
+  FusedDepthwiseConv2D: (call) => activate(call, depthwise(call, call.inputs.bias ?? null)),
+  /** The gradient of a convolution by its input; tf.conv2dTranspose is this too. */
+  Conv2DBackpropInput: ({ inputs, attrs, backend, graph }) => {
+    const { dy, filter } = inputs as Record<"dy" | "filter", TensorInfo>;
+    const format = backend_util.convertConv2DDataFormat(attrs.dataFormat);
+    const info = backend_util.computeConv2DInfo(
+      attrs.inputShape,
+      filter.shape as Shape4,
+      attrs.strides,
+      1,
+      attrs.pad,
+      attrs.dimRoundingMode,
+      false,
+      format,
+    );
+    const x = backend.take(dy, layoutOf(format));
+    const shape = [info.batchSize, info.inChannels, info.inHeight, info.inWidth];
+    const values = backend.values(filter) as Float32Array | null;
+    const result =
+      values && info.strideHeight === info.strideWidth
+        ? subpixel(graph, x, values, info)
+        : graph.add(
+            "ConvTranspose",
+            [x, backend.take(filter, [3, 2, 0, 1])],
+            { shape, type: "float32" },
+            transposed(info),
+          );
+    return give(backend, result, format);
+  },
+};
+
+type Shape4 = [number, number, number, number];
+
+function convolve({ inputs, attrs, backend, graph }: Call, bias: TensorInfo | null): TensorInfo {
+  const { x, filter } = inputs as Record<"x" | "filter", TensorInfo>;
+  const format = backend_util.convertConv2DDataFormat(attrs.dataFormat);
+  const info = backend_util.computeConv2DInfo(
+    x.shape as Shape4,
+    filter.shape as Shape4,
+    attrs.strides,
+    attrs.dilations,
+    attrs.pad,
+    attrs.dimRoundingMode,
+    false,
+    format,
+  );
+  const weights = backend.take(filter, [3, 2, 0, 1]);
+  return give(
+    backend,
+    convNode(graph, backend.take(x, layoutOf(format)), weights, vector(backend, graph, bias), info),
+    format,
+  );
+}
+
+function depthwise({ inputs, attrs, backend, graph }: Call, bias: TensorInfo | null): TensorInfo {
+  const { x, filter } = inputs as Record<"x" | "filter", TensorInfo>;
+  const info = backend_util.computeConv2DInfo(
+    x.shape as Shape4,
+    filter.shape as Shape4,
+    attrs.strides,
+    attrs.dilations ?? [1, 1],
+    attrs.pad,
+    attrs.dimRoundingMode,
+    true,
+  );
+  const [height, width, channels, multiplier] = filter.shape as Shape4;
+  const stacked = backend.take(filter, [2, 3, 0, 1]);
+  const weights = graph.reshape(stacked, [channels * multiplier, 1, height, width]);
+  const result = convNode(graph, backend.take(x, NCHW), weights, vector(backend, graph, bias), info, channels);
+  return give(backend, result, "channelsLast");
+}
+
+function convNode(graph: Graph, x: Sym, weights: Sym, bias: Sym | null, info: Info, group = 1): Sym {
+  const shape = [info.batchSize, info.outChannels, info.outHeight, info.outWidth];
+  return graph.add(
+    "Conv",
+    bias ? [x, weights, bias] : [x, weights],
+    { shape, type: "float32" },
+    {
+      kernel_shape: [info.filterHeight, info.filterWidth],
+      strides: [info.strideHeight, info.strideWidth],
+      dilations: [info.dilationHeight, info.dilationWidth],
+      pads: padsOf(info),
+      group,
+    },
+  );
+}
+
+/**
+ * ONNX' pads [top, left, bottom, right]. The far sides are worked out from the output's size, since TensorFlow.js may
+ * round that size up where ONNX always rounds down.
+ */
+export function padsOf(info: Info): number[] {
+  const far = (out: number, stride: number, kernel: number, length: number, near: number) =>
+    Math.max(0, (out - 1) * stride + kernel - length - near);
+  const { top, left } = info.padInfo;
+  return [
+    top,
+    left,
+    far(info.outHeight, info.strideHeight, info.effectiveFilterHeight, info.inHeight, top),
+    far(info.outWidth, info.strideWidth, info.effectiveFilterWidth, info.inWidth, left),
+  ];
+}
+
+/** Attributes of the ConvTranspose that undoes a convolution; `output_shape` would hide how rows are padded. */
+function transposed(info: Info) {
+  const [top, left, bottom, right] = padsOf(info) as Shape4;
+  const missing = (length: number, out: number, stride: number, kernel: number, pads: number) =>
+    length - ((out - 1) * stride + kernel - pads);
+  return {
+    kernel_shape: [info.filterHeight, info.filterWidth],
+    strides: [info.strideHeight, info.strideWidth],
+    pads: [top, left, bottom, right],
+    output_padding: [
+      missing(info.inHeight, info.outHeight, info.strideHeight, info.filterHeight, top + bottom),
+      missing(info.inWidth, info.outWidth, info.strideWidth, info.filterWidth, left + right),
+    ],
+  };
+}
+
+export const layoutOf = (format: "channelsLast" | "channelsFirst") => (format === "channelsLast" ? NCHW : logical(4));
+
+export function give(backend: TraceBackend, sym: Sym, format: "channelsLast" | "channelsFirst"): TensorInfo {
+  const [n, c, h, w] = sym.shape as Shape4;
+  return backend.give(sym, format === "channelsLast" ? [n, h, w, c] : [n, c, h, w], "float32", layoutOf(format));
+}
+
+function vector(backend: TraceBackend, graph: Graph, bias: TensorInfo | null): Sym | null {
+  if (!bias) return null;
+  const sym = backend.take(bias);
+  return graph.reshape(sym, [sym.shape.reduce((a, b) => a * b, 1)]);
+}

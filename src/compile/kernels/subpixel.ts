@@ -1,0 +1,58 @@
+import type { backend_util } from "@tensorflow/tfjs-core";
+import type { Graph, Sym } from "../graph.ts";
+
+/**
+ * A transposed convolution as an ordinary one that computes all positions within a stride at once, followed by
+ * DepthToSpace: with kernel k and stride s, output s·j + r − pad is the sum over t of x[j − t] · w[t·s + r], a
+ * convolution of ⌈k / s⌉ taps with s² times the channels. The same multiplications as ConvTranspose, in the shape that
+ * ONNX Runtime is fastest at (Shi et al. 2016, "Real-Time Single Image and Video Super-Resolution …", sub-pixel form).
+ *
+ * `x` is NCHW, `values` the filter [height, width, outChannels of the result, inChannels of x]; needs equal strides.
+ */
+export function subpixel(graph: Graph, x: Sym, values: Float32Array, info: backend_util.Conv2DInfo): Sym {
+  const s = info.strideHeight;
+  const [kh, kw, cout, cin] = [info.filterHeight, info.filterWidth, info.inChannels, info.outChannels];
+  const [mh, mw] = [Math.ceil(kh / s), Math.ceil(kw / s)];
+  const [n, , h, w] = x.shape as [number, number, number, number];
+
+  const weights = new Float32Array(s * s * cout * cin * mh * mw);
+  for (let rh = 0; rh < s; rh++)
+    for (let rw = 0; rw < s; rw++)
+      for (let co = 0; co < cout; co++)
+        for (let ci = 0; ci < cin; ci++)
+          for (let th = 0; th < mh; th++)
+            for (let tw = 0; tw < mw; tw++) {
+              const [ky, kx] = [th * s + rh, tw * s + rw];
+              if (ky >= kh || kx >= kw) continue;
+              const out = (rh * s + rw) * cout + co;
+              // Taps run against the kernel's direction in an ordinary convolution.
+              const to = ((out * cin + ci) * mh + (mh - 1 - th)) * mw + (mw - 1 - tw);
+              weights[to] = values[((ky * kw + kx) * cout + co) * cin + ci]!;
+            }
+
+  const { top, left } = info.padInfo;
+  // Rows that an uneven stride left unseen get no contribution: reach further and let the border's zeros fill them.
+  const rows = Math.max(h + mh - 1, Math.ceil((top + info.inHeight) / s));
+  const columns = Math.max(w + mw - 1, Math.ceil((left + info.inWidth) / s));
+  const small = graph.add(
+    "Conv",
+    [x, graph.constant(weights, [s * s * cout, cin, mh, mw], "float32")],
+    { shape: [n, s * s * cout, rows, columns], type: "float32" },
+    { kernel_shape: [mh, mw], pads: [mh - 1, mw - 1, rows - h, columns - w] },
+  );
+  const large =
+    s === 1
+      ? small
+      : graph.add(
+          "DepthToSpace",
+          [small],
+          { shape: [n, cout, rows * s, columns * s], type: "float32" },
+          { blocksize: s, mode: "DCR" },
+        );
+  if (large.shape[2] === info.inHeight && large.shape[3] === info.inWidth) return large;
+  return graph.add(
+    "Slice",
+    [large, graph.int64([top, left]), graph.int64([top + info.inHeight, left + info.inWidth]), graph.int64([2, 3])],
+    { shape: [n, cout, info.inHeight, info.inWidth], type: "float32" },
+  );
+}

@@ -1,0 +1,146 @@
+import { availableParallelism } from "node:os";
+import type { Worker } from "node:worker_threads";
+import { PipeError, reasonOf } from "../errors.ts";
+import { startWorker } from "../worker.ts";
+import type { Provider, Value } from "./types.ts";
+
+export interface SessionSettings {
+  readonly provider: Provider;
+  readonly threads: number;
+  /** Whether idle threads of ONNX Runtime keep a core busy while they wait for the next node. */
+  readonly spinning: boolean;
+}
+export interface TensorInfo {
+  readonly name: string;
+  readonly shape: readonly (number | string)[];
+  readonly dtype: string;
+}
+export interface SessionInfo {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+}
+export type FeedType = "float32" | "int32" | "uint8" | "bool";
+export interface Feed extends Value {
+  readonly type: FeedType;
+}
+
+export type Request = { readonly id: number } & (
+  | {
+      readonly kind: "open";
+      readonly session: number;
+      readonly model: Uint8Array;
+      readonly optimisedPath?: string;
+    }
+  | { readonly kind: "run"; readonly session: number; readonly feeds: Record<string, Feed> }
+  | { readonly kind: "close" }
+);
+type Body = Request extends infer R ? (R extends { id: number } ? Omit<R, "id"> : never) : never;
+export interface Reply {
+  readonly id: number;
+  readonly error?: string;
+  readonly info?: SessionInfo;
+  readonly values?: Record<string, Value>;
+}
+
+interface Pending {
+  resolve(reply: Reply): void;
+  reject(error: Error): void;
+}
+
+/**
+ * ONNX Runtime sessions in a worker thread of their own, since a run blocks its thread: models of different hosts
+ * overlap, and the main thread stays free. The thread starts with the first session and does not keep the process
+ * alive unless something is under way.
+ */
+export class SessionHost {
+  readonly #name: string;
+  readonly #settings: SessionSettings;
+  readonly #pending = new Map<number, Pending>();
+  #worker: Worker | null = null;
+  #count = 0;
+  #closed: Promise<void> | null = null;
+
+  constructor(name: string, options: { provider?: Provider; threads?: number; spinning?: boolean }) {
+    this.#name = name;
+    const threads = options.threads ?? availableParallelism();
+    if (!Number.isInteger(threads) || threads < 1)
+      throw new PipeError(`${name}: threads must be a whole number of at least 1, not ${threads}.`);
+    this.#settings = { provider: options.provider ?? "cpu", threads, spinning: options.spinning ?? false };
+  }
+
+  /** Opens a model. Rejects with ONNX Runtime's reason when it is broken, or the provider is not there. */
+  async open(model: Uint8Array, optimisedPath?: string): Promise<{ session: number; info: SessionInfo }> {
+    const session = this.#count;
+    const reply = await this.#ask({ kind: "open", session, model, ...(optimisedPath && { optimisedPath }) });
+    return { session, info: reply.info! };
+  }
+
+  /** Runs a session. The feeds are copied before this returns. */
+  async run(session: number, feeds: Record<string, Feed>): Promise<Record<string, Value>> {
+    const copies: Record<string, Feed> = {};
+    const transfer: ArrayBuffer[] = [];
+    for (const [name, { data, shape, type }] of Object.entries(feeds)) {
+      const copy = data.slice();
+      copies[name] = { data: copy, shape, type };
+      transfer.push(copy.buffer as ArrayBuffer);
+    }
+    const reply = await this.#ask({ kind: "run", session, feeds: copies }, transfer);
+    return reply.values!;
+  }
+
+  /** Waits for what is under way, then ends the thread. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const worker = this.#worker;
+    if (!worker) return;
+    // Requests are answered in order, so this one comes back after all others.
+    await this.#ask({ kind: "close" }).catch(() => {});
+    this.#worker = null;
+    await worker.terminate();
+  }
+
+  #ask(body: Body, transfer: ArrayBuffer[] = []): Promise<Reply> {
+    if (this.#closed && body.kind !== "close")
+      return Promise.reject(new PipeError(`${this.#name} was used after it was disposed.`));
+    return new Promise<Reply>((resolve, reject) => {
+      const worker = this.#start();
+      const id = this.#count++;
+      if (this.#pending.size === 0) worker.ref();
+      this.#pending.set(id, { resolve, reject });
+      worker.postMessage({ ...body, id } as Request, transfer);
+    });
+  }
+
+  #start(): Worker {
+    if (this.#worker) return this.#worker;
+    const worker = startWorker(new URL("./session-worker.ts", import.meta.url), { workerData: this.#settings });
+    this.#worker = worker;
+    worker.on("message", (reply: Reply) => this.#settle(reply));
+    worker.on("error", (error) => this.#fail(worker, reasonOf(error)));
+    worker.on("exit", (code) => this.#fail(worker, `its thread ended with code ${code}`));
+    worker.unref();
+    return worker;
+  }
+
+  #settle(reply: Reply): void {
+    const pending = this.#pending.get(reply.id);
+    this.#pending.delete(reply.id);
+    if (this.#pending.size === 0) this.#worker?.unref();
+    if (reply.error === undefined) pending?.resolve(reply);
+    else pending?.reject(new PipeError(`${this.#name} failed in ONNX Runtime: ${reply.error}`));
+  }
+
+  /** The thread is gone, and with it every session: all that was asked of it fails, and so does what comes after. */
+  #fail(worker: Worker, reason: string): void {
+    if (this.#worker !== worker) return;
+    this.#worker = null;
+    this.#closed ??= Promise.resolve();
+    for (const { reject } of this.#pending.values())
+      reject(new PipeError(`${this.#name} cannot go on: ${reason}.`, { hint: "Compile it again to start afresh." }));
+    this.#pending.clear();
+  }
+}
