@@ -248,7 +248,7 @@ function relayout(from: readonly number[], layout: Layout, to: readonly number[]
   for (const one of ones) {
     const next = result.findIndex((axis) => axis === one + 1);
     const previous = result.indexOf(one - 1);
-    result.splice(previous >= 0 ? previous + 1 : next >= 0 ? next : 0, 0, one);
+    result.splice(previous >= 0 ? previous + 1 : Math.max(next, 0), 0, one);
   }
   return result;
 }

@@ -25,8 +25,8 @@ const op =
   (graph, x) =>
     same(graph, name, x);
 
-const isNaN: Build = (graph, x) => graph.add("IsNaN", [x], { shape: x.shape, type: "bool" });
-const isInf: Build = (graph, x) => graph.add("IsInf", [x], { shape: x.shape, type: "bool" });
+const areNaN: Build = (graph, x) => graph.add("IsNaN", [x], { shape: x.shape, type: "bool" });
+const areInf: Build = (graph, x) => graph.add("IsInf", [x], { shape: x.shape, type: "bool" });
 const or = (graph: Graph, a: Sym, b: Sym) => graph.add("Or", [a, b], a);
 const not: Build = (graph, x) => same(graph, "Not", x);
 
@@ -54,9 +54,9 @@ export const unary: Kernels = {
   Exp: map((graph, x) => same(graph, "Exp", graph.cast(x, "float32")), "float32"),
   Expm1: float((graph, x) => graph.add("Sub", [same(graph, "Exp", x), graph.scalar(1)], x)),
   Floor: rounding("Floor"),
-  IsFinite: question((graph, x) => not(graph, or(graph, isNaN(graph, x, null), isInf(graph, x, null)), null)),
-  IsInf: question(isInf),
-  IsNan: question(isNaN),
+  IsFinite: question((graph, x) => not(graph, or(graph, areNaN(graph, x, null), areInf(graph, x, null)), null)),
+  IsInf: question(areInf),
+  IsNan: question(areNaN),
   LeakyRelu: float((graph, x, { alpha }) => same(graph, "LeakyRelu", x, { alpha: { f: alpha } })),
   Log: float(op("Log")),
   Log1p: float((graph, x) => same(graph, "Log", graph.add("Add", [x, graph.scalar(1)], x))),
