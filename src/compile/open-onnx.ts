@@ -37,7 +37,7 @@ export async function openOnnx(source: string | Uint8Array, options: OpenOptions
     outputs: info.outputs,
     async run(feeds) {
       checkFeeds(name, feeds);
-      return host.run(session, it(name, info.inputs, feeds));
+      return host.run(session, fitted(name, info.inputs, feeds));
     },
     dispose,
     [Symbol.asyncDispose]: dispose,
@@ -52,7 +52,7 @@ async function read(path: string): Promise<Buffer> {
   }
 }
 
-function _fit(name: string, inputs: readonly TensorInfo[], feeds: Record<string, Value>): Record<string, Feed> {
+function fitted(name: string, inputs: readonly TensorInfo[], feeds: Record<string, Value>): Record<string, Feed> {
   const known = inputs.map((input) => `${input.name} ${input.dtype}[${input.shape.join(", ")}]`).join("; ");
   for (const key of Object.keys(feeds))
     if (!inputs.some((input) => input.name === key))
