@@ -42,10 +42,12 @@ export async function openYuNet(path: string, options: RunOptions & { readonly f
     prepare: (image) => letterbox(image, inputSize(image, width, height)),
     async infer(prepared) {
       const results: Detection[][] = prepared.map(() => []);
-      const sizes = Map.groupBy(
-        prepared.map((_, i) => i),
-        (i) => (batch === 1 ? `${i}` : `${prepared[i]!.image.width} × ${prepared[i]!.image.height}`),
-      );
+      // Images of one size share a batch, unless the file is made for one image at a time.
+      const sizes = new Map<string, number[]>();
+      prepared.forEach(({ image }, i) => {
+        const key = batch === 1 ? `${i}` : `${image.width} × ${image.height}`;
+        sizes.set(key, [...(sizes.get(key) ?? []), i]);
+      });
       for (const members of sizes.values()) {
         const images = members.map((i) => prepared[i]!.image);
         const outputs = await runInBatches(model, input.name, images, packPlanes);
