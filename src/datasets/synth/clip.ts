@@ -91,8 +91,9 @@ export function steady(framesPerSecond: number, n: number): number[] {
 /** `n` timestamps from 0 whose steps vary between 15 and 80 ms, in whole milliseconds, as screen and phone recordings have. */
 export function unsteady(seed: number | string, n: number): number[] {
   const random = seeded(seed).fork("times");
-  let pts = 0;
-  return Array.from({ length: n }, (_, i) => (i === 0 ? pts : (pts += 1000 * Math.round(random.uniform(15, 80)))));
+  const times: number[] = [];
+  for (let pts = 0; times.length < n; pts += 1000 * Math.round(random.uniform(15, 80))) times.push(pts);
+  return times;
 }
 
 interface Performance {

@@ -93,18 +93,19 @@ function definitions({ identity: { skin, shirt }, id }: Pen): string {
 /** Neck and shoulders follow the head's place but not its turning. */
 function body({ unit, id, identity: { chin } }: Pen, { x, y }: Placement): string {
   const at = (dx: number, dy: number): Point => [x + dx * unit, y + dy * unit];
+  const right: Point[] = [
+    [0.5, 1.72],
+    [1.5, 1.98],
+    [2, 2.25],
+    [2.25, 2.9],
+    [2.3, 4],
+    [2.3, 6],
+    [2.3, 10],
+    [2.3, 14],
+  ];
+  const left = right.map(([dx, dy]): Point => [-dx, dy]).reverse();
   const shoulders = curve(
-    [
-      at(-2.3, 4),
-      at(-2.1, 2.35),
-      at(-1.5, 1.98),
-      at(-0.5, 1.72),
-      at(0, 1.86),
-      at(0.5, 1.72),
-      at(1.5, 1.98),
-      at(2.1, 2.35),
-      at(2.3, 4),
-    ],
+    [...left, [0, 1.86] as const, ...right].map(([dx, dy]) => at(dx, dy)),
     true,
   );
   const neck = curve(
@@ -164,8 +165,8 @@ function beard({ identity, points, project }: Pen): string {
     [-0.74, 0.3, 0.3],
   ];
   return path(curve([...points.slice(2, 15), ...inner.map(project)], true), {
-    fill: rgb(mix(identity.hair.colour, identity.skin, 0.2)),
-    "fill-opacity": 0.72,
+    fill: rgb(mix(identity.hair.colour, BLACK, 0.2)),
+    "fill-opacity": 0.66,
   });
 }
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import type { Image } from "../../records.ts";
 import { type ClipScript, type DrawnFrame, drawFrame, type FaceTruth } from "./clip.ts";
 
@@ -20,7 +20,10 @@ export async function* renderClip(
   try {
     for (const pts of script.times) {
       signal?.throwIfAborted();
-      queue.push(render(script, drawFrame(script, pts), walls));
+      const frame = render(script, drawFrame(script, pts), walls);
+      // Its error is met when its turn comes; until then it must not count as unhandled.
+      frame.catch(() => {});
+      queue.push(frame);
       if (queue.length >= concurrency) yield await queue.shift()!;
     }
     while (queue.length > 0) yield await queue.shift()!;
@@ -54,7 +57,7 @@ async function render(
   return { pts, shot, truth, image: { width, height, data: new Uint8Array(data) } };
 }
 
-const pixels = (picture: sharp.Sharp): Promise<Buffer> => picture.removeAlpha().raw().toBuffer();
+const pixels = (picture: Sharp): Promise<Buffer> => picture.removeAlpha().raw().toBuffer();
 
 function document(width: number, height: number, inside: string): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${inside}</svg>`;
