@@ -34,6 +34,8 @@ export interface Actor {
   readonly identity: number | string;
   /** Where the face stands, eased from mark to mark. */
   readonly path: readonly [ActorMark, ...ActorMark[]];
+  /** Gone from this time on, though the shot goes on. */
+  readonly until?: number;
 }
 
 export interface ActorMark extends Placement {
@@ -67,7 +69,8 @@ export function drawFrame(script: ClipScript, pts: number): DrawnFrame {
     script.shots.findLastIndex(({ start }) => start <= pts),
   );
   const { background, actors } = script.shots[shot]!;
-  const drawn = actors.map((actor, i) => {
+  const present = actors.filter(({ until }) => until === undefined || pts < until);
+  const drawn = present.map((actor, i) => {
     const { affect, blink, pose, placement } = act(script.seed, actor, pts);
     const identity = identityOf(actor.identity);
     const face = drawFace(identity, expressionOf(affect, blink), pose, placement, `f${i}`);

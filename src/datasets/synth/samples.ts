@@ -43,9 +43,8 @@ export const SAMPLES: readonly ClipScript[] = [
       {
         start: 0,
         background: "wall",
-        actors: [{ identity: "dora", path: [mark(0, 120, 110, 56), mark(1.6, 150, 112, 62)] }],
+        actors: [{ identity: "dora", path: [mark(0, 120, 110, 56), mark(1.6, 150, 112, 62)], until: 1_600_000 }],
       },
-      { start: 1_600_000, background: "wall", actors: [] },
       { start: 2_600_000, background: "night", actors: [{ identity: "emil", path: [mark(2.6, 158, 118, 132)] }] },
       {
         start: 3_800_000,
