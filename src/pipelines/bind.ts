@@ -53,7 +53,7 @@ export function bind(
       if (set) problems.push(`--set ${set.text}: ${stage}: ${optionMessage(issue, key)}${hint}`);
       else if (param !== undefined && params[param] === undefined) problems.push(`--${param} is needed.`);
       else if (param !== undefined)
-        problems.push(`--${param}: ${optionMessage(issue, key, "")} (${stage}.${path.join(".")})`);
+        problems.push(`--${param}: ${issue.message} (${stage}.${path.join(".")})`);
       else problems.push(`${stage}: ${optionMessage(issue, key)}${hint}`);
     }
     return { stage, options };

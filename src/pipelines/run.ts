@@ -1,11 +1,11 @@
 import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
-import path from "node:path";
 import { PipeError, reasonOf } from "../errors.ts";
 import { Ledger } from "../ledger.ts";
 import { SharedPool } from "../stages/context.ts";
 import type { Cached, Stages } from "../stages/define.ts";
 import type { BoundPipeline } from "./bind.ts";
+import { outputOf } from "./output.ts";
 import { versions } from "./package.ts";
 import { cachedFor, type Planned, plan, type Task } from "./plan.ts";
 import { makeReport, type Report, type ReportItem, reportItem, writeReport } from "./report.ts";
@@ -25,7 +25,7 @@ export interface RunOptions {
   /** Once aborted, everything stops and nothing unfinished is published. */
   readonly stop?: AbortSignal;
   /** sha256 of a file, given the output folder; default: reads it. */
-  readonly digest?: (output: string) => (path: string, signal: AbortSignal) => Promise<string>;
+  readonly digest?: (output: string) => Promise<(path: string, signal: AbortSignal) => Promise<string>>;
   readonly progress?: Progress;
 }
 
@@ -47,14 +47,6 @@ export interface RunResult {
  */
 export async function run(pipeline: BoundPipeline, options: RunOptions): Promise<RunResult> {
   return new Run(pipeline, options).run();
-}
-
-/** The folder that a bound pipeline publishes into, absolute. */
-export function outputOf(pipeline: BoundPipeline, stages: Stages): string {
-  const last = pipeline.steps.at(-1)!;
-  const folder = stages[last.stage]?.output?.(last.options);
-  if (folder === undefined) throw new Error(`${last.stage} is a sink without output()`);
-  return path.resolve(folder);
 }
 
 class Run {
@@ -119,7 +111,7 @@ class Run {
   async #plan(): Promise<void> {
     const { stages, limit, force, digest } = this.#options;
     const signal = this.#planning.signal;
-    const sha256 = digest?.(this.#output);
+    const sha256 = await digest?.(this.#output);
     try {
       const planned = plan(this.#pipeline, {
         stages,

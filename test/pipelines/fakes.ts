@@ -124,8 +124,8 @@ const keepSum = defineStage({
   options: z.strictObject({ output: z.string().describe("folder"), unit: z.string().default("g").describe("unit") }),
   runtime: ["output"],
   output: ({ output }) => output,
-  async cached({ output }, { source, key }): Promise<Cached | undefined> {
-    const kept = (await entries(output, source.name)).find((entry) => entry.key === key);
+  async cached({ output }, { key }): Promise<Cached | undefined> {
+    const kept = (await entries(output, "")).find((entry) => entry.key === key);
     return kept?.cached;
   },
   async published({ output }, source) {
@@ -160,7 +160,7 @@ export const file = `
 sum-bytes:
   about: the sum of every file's bytes
   params:
-    input: { type: path, array: true, default: [samples], bundled: true, help: folders to read }
+    input: { type: path, array: true, default: [clips], bundled: true, help: folders to read }
     output: { type: string, help: where the sums go }
     scale: { type: number, default: 1, help: factor of every byte }
     every: { type: integer, help: keep one frame in so many }
@@ -178,9 +178,8 @@ interface Entry {
 }
 
 async function entries(output: string, name: string): Promise<Entry[]> {
-  const names = (await readdir(output).catch(() => [])).filter(
-    (each) => each.startsWith(`${name}.`) && each.endsWith(".sum"),
-  );
+  const all = await readdir(output).catch(() => []);
+  const names = all.filter((each) => each.endsWith(".sum") && (name === "" || each.startsWith(`${name}.`)));
   return Promise.all(names.map(async (each) => JSON.parse(await readFile(path.join(output, each), "utf8")) as Entry));
 }
 

@@ -1,0 +1,75 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { CommandModule } from "yargs";
+import { PipeError } from "../errors.ts";
+import { suggest } from "../pipelines/suggest.ts";
+import { commandModule, type Session, whole } from "./session.ts";
+
+export function exportCommand(session: Session): CommandModule {
+  return commandModule({
+    command: "export <network>",
+    describe: "write a network as an .onnx file that any runtime reads",
+    positionals: { network: { type: "string", describe: "its name; an unknown one lists them" } },
+    options: {
+      preset: { type: "string", describe: "size of the network", defaultDescription: "paper", requiresArg: true },
+      checkpoint: {
+        type: "string",
+        describe: "trained weights; without it they are seeded, untrained",
+        requiresArg: true,
+      },
+      seed: { type: "number", describe: "seed of the weights while there is no checkpoint" },
+      batch: { type: "number", describe: "images in a batch", defaultDescription: "1" },
+      output: {
+        type: "string",
+        describe: "the file to write",
+        defaultDescription: "NETWORK-PRESET.onnx",
+        requiresArg: true,
+      },
+    },
+    async run(given) {
+      const { networks } = await import("../systems/index.ts");
+      const name = String(given.network);
+      const network = Object.hasOwn(networks, name) ? networks[name] : undefined;
+      if (!network)
+        throw new PipeError(`There is no network "${name}".`, {
+          hint: suggest(name, Object.keys(networks), "Networks"),
+        });
+      const preset = (given.preset as string | undefined) ?? network.presets[0]!;
+      if (!network.presets.includes(preset))
+        throw new PipeError(`${name} has no preset "${preset}".`, {
+          hint: suggest(preset, network.presets, "Presets"),
+        });
+      const [seed, batch] = [whole(given, "seed", 0), whole(given, "batch", 1)];
+      const built = await network.build({
+        preset,
+        ...(given.checkpoint !== undefined && { checkpoint: String(given.checkpoint) }),
+        ...(seed !== undefined && { seed }),
+        ...(batch !== undefined && { batch }),
+      });
+      try {
+        const { compile } = await import("../compile/index.ts");
+        await using compiled = await compile(built.program, { name: `${name}-${preset}`, engine: "onnx" });
+        const file = path.resolve((given.output as string | undefined) ?? `${name}-${preset}.onnx`);
+        const bytes = compiled.toOnnx(built.inputs);
+        await publish(file, bytes);
+        session.err(`${name}, preset ${preset}, weights ${built.weights}, ${bytes.length} bytes\n`);
+        session.out(`${file}\n`);
+      } finally {
+        built.dispose();
+      }
+    },
+  });
+}
+
+async function publish(file: string, bytes: Uint8Array): Promise<void> {
+  const beside = `${file}.${randomUUID()}.tmp`;
+  try {
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(beside, bytes, { flag: "wx", flush: true });
+    await rename(beside, file);
+  } catch (cause) {
+    await rm(beside, { force: true }).catch(() => {});
+    throw new PipeError(`Cannot write ${file}: ${(cause as NodeJS.ErrnoException).code}.`, { cause });
+  }
+}

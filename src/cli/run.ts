@@ -1,0 +1,77 @@
+import type { CommandModule } from "yargs";
+import { PROGRESS, progress } from "../pipelines/progress.ts";
+import { type RunResult, run } from "../pipelines/run.ts";
+import { memoDigest } from "./digests.ts";
+import { onInterrupt } from "./interrupt.ts";
+import { pipelineCommand } from "./pipelines.ts";
+import { printable, type Session, whole } from "./session.ts";
+import { table } from "./table.ts";
+
+export function runCommand(session: Session): CommandModule {
+  return pipelineCommand(
+    session,
+    "run",
+    "run a pipeline; what is already published is not computed again",
+    {
+      jobs: { type: "number", describe: "sources worked on at once", defaultDescription: "1" },
+      limit: { type: "number", describe: "at most this many sources" },
+      force: { type: "boolean", describe: "work on what is cached, too" },
+      progress: {
+        type: "string",
+        choices: PROGRESS,
+        describe: "auto: a live block on a terminal, else a line every 10 s; json: one object a line",
+        defaultDescription: "auto",
+        requiresArg: true,
+      },
+    },
+    async (given, { bound, stages }) => {
+      const [jobs, limit] = [whole(given, "jobs", 1), whole(given, "limit", 1)];
+      const { live } = session;
+      const columns = process.stderr.columns as number | undefined;
+      const screen = { write: (text: string) => session.err(text), live, ...(columns && { columns }) };
+      const shown = progress((given.progress as (typeof PROGRESS)[number] | undefined) ?? "auto", screen);
+      using interrupt = onInterrupt((message) => shown.note(message));
+      const result = await run(bound, {
+        stages,
+        ...(jobs !== undefined && { jobs }),
+        ...(limit !== undefined && { limit }),
+        force: given.force === true,
+        drain: interrupt.drain,
+        stop: interrupt.stop,
+        digest: (output) => memoDigest(output, { create: true }),
+        progress: shown,
+      });
+      session.out(summary(result));
+      session.exitCode = result.exitCode;
+    },
+  );
+}
+
+/** What was found, item by item; the last line is the folder that holds what was made. */
+function summary({ report, outcomes, output }: RunResult): string {
+  const rows = report.items.map((item, i) => {
+    const found = Object.entries(item.counts.rows).filter(([, n]) => n > 0);
+    const seconds = Object.values(item.stages).reduce((sum, n) => sum + n, 0);
+    const tracks = outcomes[i]!.facts.tracks;
+    return [
+      printable(item.source.name),
+      item.status,
+      found.map(([status, n]) => `${status} ${n}`).join(", ") || "-",
+      tracks === undefined ? "-" : String(tracks),
+      item.verdict ?? "-",
+      item.status === "cached" ? "-" : seconds.toFixed(2),
+      item.reason === undefined ? "" : printable(item.reason),
+    ];
+  });
+  const { done, cached, partial, failed, notStarted } = report.totals;
+  const counts = Object.entries({ done, cached, partial, failed, "not started": notStarted }).filter(([, n]) => n > 0);
+  const facts = Object.entries(report.facts).map(
+    ([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}\n`,
+  );
+  return [
+    table([["source", "status", "rows", "tracks", "verdict", "stage seconds", ""], ...rows]),
+    ...facts,
+    `${counts.map(([name, n]) => `${n} ${name}`).join(", ") || "nothing done"} in ${report.seconds.toFixed(1)} s\n`,
+    `${output}\n`,
+  ].join("");
+}

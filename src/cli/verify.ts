@@ -1,0 +1,22 @@
+import type { CommandModule } from "yargs";
+import { commandModule, printable, type Session } from "./session.ts";
+
+export function verifyCommand(session: Session): CommandModule {
+  return commandModule({
+    command: "verify <dir>",
+    describe: "hash everything in a cache and say what is not as it was published",
+    positionals: { dir: { type: "string", describe: "output folder of a run, or one entry in it" } },
+    async run({ dir }) {
+      const { verifyFolder } = await import("../cache/verify.ts");
+      let [intact, broken] = [0, 0];
+      for await (const { entry, ok, problems } of verifyFolder(String(dir))) {
+        if (ok) intact += 1;
+        else broken += 1;
+        session.out(`${ok ? "ok " : "BAD"}  ${printable(entry)}\n`);
+        for (const problem of problems) session.out(`     ${printable(problem)}\n`);
+      }
+      session.out(`${intact} intact, ${broken} with problems\n`);
+      if (broken > 0) session.exitCode = 2;
+    },
+  });
+}
