@@ -2,10 +2,10 @@ import { rename, rm } from "node:fs/promises";
 import {
   Codec,
   CodecContext,
-  Dictionary,
   FFmpegError,
   FormatContext,
   Frame,
+  Log,
   Packet,
   Rational,
   SoftwareScaleContext,
@@ -15,12 +15,14 @@ import {
   AV_CODEC_FLAG_BITEXACT,
   AV_CODEC_FLAG_GLOBAL_HEADER,
   AV_CODEC_ID_H264,
+  AV_LOG_ERROR,
   AV_PIX_FMT_RGB24,
   AV_PIX_FMT_YUV420P,
   AVCOL_RANGE_MPEG,
   AVCOL_SPC_SMPTE170M,
   AVERROR_EAGAIN,
   AVERROR_EOF,
+  AVFMT_FLAG_BITEXACT,
   type AVPixelFormat,
   FF_ENCODER_LIBX264,
   SWS_ACCURATE_RND,
@@ -137,15 +139,13 @@ async function openEncoder(
     // More threads would make x264's choices, and so the bytes, depend on the machine.
     context.threadCount = 1;
     context.setFlags(AV_CODEC_FLAG_GLOBAL_HEADER, AV_CODEC_FLAG_BITEXACT);
-    check(
-      await context.open2(codec, Dictionary.fromObject({ preset, crf: String(quality), "x264-params": X264 })),
-      "open the encoder",
-    );
+    openQuietly(context, codec, { preset, crf: String(quality), "x264-params": X264 });
     const stream = output.newStream(codec);
     stream.timeBase = TICK;
     check(stream.codecpar.fromContext(context), "describe the stream");
+    output.setFlags(AVFMT_FLAG_BITEXACT);
     check(await output.openOutput(), `create ${path}`);
-    check(await output.writeHeader(Dictionary.fromObject({ fflags: "+bitexact" })), "write the header");
+    check(await output.writeHeader(), "write the header");
     scaler.getContext(
       width,
       height,
@@ -184,6 +184,19 @@ async function openEncoder(
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** x264 announces itself on stderr when it opens; libav's log level is the process's, so it is put back at once. */
+function openQuietly(context: CodecContext, codec: Codec, options: Record<string, string>): void {
+  const level = Log.getLevel();
+  Log.setLevel(AV_LOG_ERROR);
+  try {
+    for (const [name, value] of Object.entries(options))
+      check(context.setOption(name, value), `set ${name} to ${value}`);
+    check(context.open2Sync(codec), "open the encoder");
+  } finally {
+    Log.setLevel(level);
   }
 }
 

@@ -1,12 +1,9 @@
 /** `npm run samples`: renders the sample clips and their truth into data/samples. */
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { Log } from "node-av";
-import { AV_LOG_ERROR } from "node-av/constants";
 import { SAMPLES } from "./samples.ts";
 import { writeClip } from "./write.ts";
 
-Log.setLevel(AV_LOG_ERROR);
 const folder = fileURLToPath(new URL("../../../data/samples", import.meta.url));
 await mkdir(folder, { recursive: true });
 for (const script of SAMPLES) {
