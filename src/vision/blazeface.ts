@@ -1,11 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { compile, loadGraphModel } from "../compile/index.ts";
-import { letterbox } from "../media/images.ts";
 import { blazeFaceAnchors } from "./anchors.ts";
 import { runInBatches } from "./batches.ts";
 import { type Detection, type Detector, detectionAt } from "./detector.ts";
 import { bundled, type RunOptions, runOptions } from "./models.ts";
 import { weightedNms } from "./nms.ts";
+import { fitInto } from "./prepared.ts";
 
 const SIZE = 256;
 const ANCHORS = 896;
@@ -41,9 +41,9 @@ export async function openBlazeFace(options: RunOptions & { readonly floor: numb
     name: "blazeface",
     digest: model.digest,
     engine: compiled.engine,
-    prepare: (image) => letterbox(image, { width: SIZE, height: SIZE }),
+    prepare: (image) => fitInto(image, { width: SIZE, height: SIZE }),
     async infer(prepared) {
-      const images = prepared.map(({ image }) => image);
+      const images = prepared.map(({ input }) => input);
       const outputs = await runInBatches(compiled, "pixels", images);
       return outputs.map(({ scores, geometry }, i) => {
         const candidates: Detection[] = [];

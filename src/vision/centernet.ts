@@ -1,10 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { compile, loadGraphModel } from "../compile/index.ts";
-import { letterbox } from "../media/images.ts";
 import { runInBatches } from "./batches.ts";
 import { type Detection, type Detector, detectionAt } from "./detector.ts";
 import { bundled, type RunOptions, runOptions } from "./models.ts";
 import { greedyNms } from "./nms.ts";
+import { fitInto } from "./prepared.ts";
 
 const SIZE = 512;
 const STRIDE = 4;
@@ -40,9 +40,9 @@ export async function openCenterNet(options: RunOptions & { readonly floor: numb
     name: "centernet",
     digest: model.digest,
     engine: compiled.engine,
-    prepare: (image) => letterbox(image, { width: SIZE, height: SIZE }),
+    prepare: (image) => fitInto(image, { width: SIZE, height: SIZE }),
     async infer(prepared) {
-      const images = prepared.map(({ image }) => image);
+      const images = prepared.map(({ input }) => input);
       const outputs = await runInBatches(compiled, "pixels", images);
       return outputs.map(({ scores, edges }, i) => {
         const candidates: Detection[] = [];

@@ -1,6 +1,6 @@
 import type { Json } from "../digest.ts";
-import type { Letterbox } from "../media/images.ts";
 import type { Box, Image } from "../records.ts";
+import type { Prepared } from "./prepared.ts";
 
 /** One found face or body. */
 export interface Detection {
@@ -23,9 +23,9 @@ export interface Detector extends AsyncDisposable {
   /** What executes it and why, for reports. */
   readonly engine: Json;
   /** The image as the network reads it, with the way back. */
-  prepare(image: Image): Promise<Letterbox>;
+  prepare(image: Image): Promise<Prepared>;
   /** Detections of each image that score at least the `floor` it was opened with, best first. */
-  infer(prepared: readonly Letterbox[]): Promise<Detection[][]>;
+  infer(prepared: readonly Prepared[]): Promise<Detection[][]>;
 }
 
 /** Resizes and runs in one call. */
@@ -34,24 +34,25 @@ export async function detect(detector: Detector, images: readonly Image[]): Prom
 }
 
 /**
- * A detection from the network's input back to the image it was letterboxed from: centre, size and points in pixels of
+ * A detection from the network's input back to the image it was prepared from: centre, size and points in pixels of
  * the input.
  */
 export function detectionAt(
-  letterbox: Letterbox,
+  prepared: Prepared,
   score: number,
   [x, y, width, height]: readonly [x: number, y: number, width: number, height: number],
   points: ArrayLike<number> | null,
 ): Detection {
-  const { scale, dx, dy } = letterbox;
+  const { scaleX, scaleY, dx, dy } = prepared;
   return {
     score,
     box: {
-      x: (x - width / 2 - dx) / scale,
-      y: (y - height / 2 - dy) / scale,
-      width: width / scale,
-      height: height / scale,
+      x: (x - width / 2 - dx) / scaleX,
+      y: (y - height / 2 - dy) / scaleY,
+      width: width / scaleX,
+      height: height / scaleY,
     },
-    landmarks: points && Float32Array.from(points, (value, i) => (value - (i % 2 === 0 ? dx : dy)) / scale),
+    landmarks:
+      points && Float32Array.from(points, (value, i) => (i % 2 === 0 ? (value - dx) / scaleX : (value - dy) / scaleY)),
   };
 }

@@ -1,3 +1,5 @@
+import type { Box, Image } from "../records.ts";
+
 export interface ShotOptions {
   /** Two frames belong to different shots when their thumbnails differ by more than this on average, 0..255. */
   readonly threshold: number;
@@ -20,6 +22,7 @@ export interface Shots<T extends Thumbnail> {
 
 /** A frame can wait for at most this many others, however close their timestamps are. */
 const LONGEST_WAIT = 12;
+const GRID = { columns: 32, rows: 18 };
 
 /**
  * Shot boundaries by content difference: the mean absolute difference of pixels between smoothed, much reduced
@@ -62,6 +65,32 @@ export function createShots<T extends Thumbnail>({ threshold, flash = 200_000 }:
       return settled;
     },
   };
+}
+
+/**
+ * The mean colours of a 32 × 18 grid laid over `box` (whole pixels) of an image, rounded, as RGB; where a cell is
+ * thinner than a pixel it takes the nearest.
+ */
+export function thumbnail(image: Image, box: Box): Uint8Array {
+  const { columns, rows } = GRID;
+  const data = new Uint8Array(columns * rows * 3);
+  const edge = (start: number, length: number, cells: number, k: number) => start + Math.floor((length * k) / cells);
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
+      const [left, top] = [edge(box.x, box.width, columns, column), edge(box.y, box.height, rows, row)];
+      const right = Math.max(left + 1, edge(box.x, box.width, columns, column + 1));
+      const bottom = Math.max(top + 1, edge(box.y, box.height, rows, row + 1));
+      const sums = [0, 0, 0] as [number, number, number];
+      for (let y = top; y < bottom; y++)
+        for (let i = (y * image.width + left) * 3; i < (y * image.width + right) * 3; i += 3) {
+          sums[0] += image.data[i]!;
+          sums[1] += image.data[i + 1]!;
+          sums[2] += image.data[i + 2]!;
+        }
+      const area = (right - left) * (bottom - top);
+      for (const c of [0, 1, 2] as const) data[(row * columns + column) * 3 + c] = Math.round(sums[c] / area);
+    }
+  return data;
 }
 
 /** Mean absolute difference of two pictures of equal size, 0..255. */

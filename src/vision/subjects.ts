@@ -1,11 +1,12 @@
 import type { Ledger } from "../ledger.ts";
-import { cropResize, type Letterbox } from "../media/images.ts";
+import { cropResize } from "../media/images.ts";
 import type { Box, Crop, Frame, Image, Status } from "../records.ts";
 import { grouped, mapAhead } from "./ahead.ts";
 import { anclafBox, grownBox } from "./boxes.ts";
 import type { Detection, Detector } from "./detector.ts";
 import type { FaceMesh } from "./facemesh.ts";
-import { createShots, type Thumbnail } from "./shots.ts";
+import type { Prepared } from "./prepared.ts";
+import { createShots, type Thumbnail, thumbnail } from "./shots.ts";
 import { createTracker } from "./tracker.ts";
 
 export interface SubjectOptions {
@@ -29,7 +30,6 @@ export interface SubjectOptions {
 
 /** Pixels that one batch may hold, whatever its frames' size. */
 const BATCH_BYTES = 32 * 2 ** 20;
-const THUMBNAIL = { width: 32, height: 18 };
 /** More would only wait: libuv gives image work four threads. */
 const PREPARED_AHEAD = 4;
 
@@ -60,7 +60,7 @@ export async function* cropSubjects(
     batches,
     2,
     async (batch) => {
-      const found = await detector.infer(batch.map(({ input }) => input));
+      const found = await detector.infer(batch.map(({ prepared }) => prepared));
       return batch.map((item, i) => ({ ...item, detections: found[i]! }));
     },
     signal,
@@ -75,7 +75,7 @@ export async function* cropSubjects(
 
 interface PreparedFrame extends Thumbnail {
   readonly frame: Frame;
-  readonly input: Letterbox;
+  readonly prepared: Prepared;
 }
 type InShot = PreparedFrame & { readonly shot: number };
 type Detected = InShot & { readonly detections: readonly Detection[] };
@@ -87,12 +87,9 @@ interface Rows {
 }
 
 async function prepare(detector: Detector, frame: Frame): Promise<PreparedFrame> {
-  const input = await detector.prepare(frame.image);
-  const { scale, dx, dy } = input;
+  const prepared = await detector.prepare(frame.image);
   // The detector's input is small already, so the thumbnail costs next to nothing.
-  const shown = { x: dx, y: dy, width: frame.image.width * scale, height: frame.image.height * scale };
-  const { data } = await cropResize(input.image, shown, THUMBNAIL);
-  return { frame, input, pts: frame.pts, data };
+  return { frame, prepared, pts: frame.pts, data: thumbnail(prepared.input, prepared.shown) };
 }
 
 async function* inShots(frames: AsyncIterable<PreparedFrame>, threshold: number): AsyncGenerator<InShot, void, void> {

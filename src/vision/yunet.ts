@@ -1,12 +1,12 @@
 import { basename } from "node:path";
 import { type OnnxModel, openOnnx, type Value } from "../compile/index.ts";
 import { PipeError } from "../errors.ts";
-import { letterbox, type Size } from "../media/images.ts";
 import type { Image } from "../records.ts";
 import { runInBatches } from "./batches.ts";
 import { type Detection, type Detector, detectionAt } from "./detector.ts";
 import { type RunOptions, runOptions } from "./models.ts";
 import { greedyNms } from "./nms.ts";
+import { fitInto } from "./prepared.ts";
 
 const STRIDES = [8, 16, 32] as const;
 const HEADS = { cls: 1, obj: 1, bbox: 4, kps: 10 } as const;
@@ -39,20 +39,20 @@ export async function openYuNet(path: string, options: RunOptions & { readonly f
     name: `yunet (${basename(path)})`,
     digest: model.digest,
     engine: { name: "onnx", provider: "cpu", why: "the detector is an .onnx file" },
-    prepare: (image) => letterbox(image, inputSize(image, width, height)),
+    prepare: (image) => fitInto(image, inputSize(image, width, height)),
     async infer(prepared) {
       const results: Detection[][] = prepared.map(() => []);
       // Images of one size share a batch, unless the file is made for one image at a time.
       const sizes = new Map<string, number[]>();
-      prepared.forEach(({ image }, i) => {
-        const key = batch === 1 ? `${i}` : `${image.width} × ${image.height}`;
+      prepared.forEach(({ input }, i) => {
+        const key = batch === 1 ? `${i}` : `${input.width} × ${input.height}`;
         sizes.set(key, [...(sizes.get(key) ?? []), i]);
       });
       for (const members of sizes.values()) {
-        const images = members.map((i) => prepared[i]!.image);
+        const images = members.map((i) => prepared[i]!.input);
         const outputs = await runInBatches(model, input.name, images, packPlanes);
         members.forEach((i, k) => {
-          const cells = STRIDES.flatMap((stride) => decode(outputs[k]!, names, stride, prepared[i]!.image.width));
+          const cells = STRIDES.flatMap((stride) => decode(outputs[k]!, names, stride, prepared[i]!.input.width));
           const candidates = cells
             .filter(({ score }) => score >= options.floor)
             .map(({ score, box, points }) => detectionAt(prepared[i]!, score, box, points));
@@ -90,7 +90,7 @@ function headsOf(path: string, model: OnnxModel): Heads {
   });
 }
 
-function inputSize(image: Size, width: number | string | undefined, height: number | string | undefined): Size {
+function inputSize(image: Image, width: number | string | undefined, height: number | string | undefined) {
   if (typeof width === "number" && typeof height === "number") return { width, height };
   const scale = LONGEST / Math.max(image.width, image.height);
   const whole = (side: number) => Math.max(32, Math.ceil((side * scale) / 32 - 1e-6) * 32);

@@ -56,7 +56,7 @@ test("an image's detections do not depend on the images beside it", async () => 
 test("decoding agrees with a slow loop over the network's raw outputs", async () => {
   const model = await loadGraphModel(bundled("blazeface"));
   const raw = compile(({ input }) => model.program({ input: input! }), { name: "raw", engine: "js" });
-  const { image } = await detector.prepare(faces);
+  const { input: image } = await detector.prepare(faces);
   const input = Float32Array.from(image.data, (byte) => byte / 127.5 - 1);
   const out = await raw.run({ input: { data: input, shape: [1, 256, 256, 3] } });
   // What the letterbox did: 640 × 360 into 256 wide, 56 black rows above.

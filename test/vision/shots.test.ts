@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createShots, difference, type Thumbnail } from "../../src/vision/shots.ts";
+import { createShots, difference, type Thumbnail, thumbnail } from "../../src/vision/shots.ts";
 
 const MS = 1000;
 const grey = (value: number, pts: number): Thumbnail => ({ pts, data: new Uint8Array(12).fill(value) });
@@ -63,5 +63,36 @@ describe("shots", () => {
       waiting += 1 - shots.push(grey(200, i)).length;
       expect(waiting).toBeLessThanOrEqual(12);
     }
+  });
+
+  test("a thumbnail is the mean colours of a grid over the shown part, however small", () => {
+    const size = fc.integer({ min: 1, max: 70 });
+    fc.assert(
+      fc.property(size, size, fc.nat({ max: 5 }), fc.nat({ max: 5 }), (width, height, x0, y0) => {
+        const image = { width: width + 2 * x0, height: height + 2 * y0, data: new Uint8Array(0) };
+        const value = (x: number, y: number, c: number) => (x * 31 + y * 57 + c * 101) % 251;
+        const inside = (x: number, y: number) => x >= x0 && x < x0 + width && y >= y0 && y < y0 + height;
+        const data = Uint8Array.from({ length: image.width * image.height * 3 }, (_, i) => {
+          const [x, y] = [Math.floor(i / 3) % image.width, Math.floor(i / 3 / image.width)];
+          return inside(x, y) ? value(x, y, i % 3) : 0;
+        });
+        const got = thumbnail({ ...image, data }, { x: x0, y: y0, width, height });
+        for (const [column, row] of [
+          [0, 0],
+          [31, 17],
+          [13, 9],
+        ] as const) {
+          const cell = (length: number, cells: number, k: number) => {
+            const from = Math.floor((length * k) / cells);
+            return [from, Math.max(from + 1, Math.floor((length * (k + 1)) / cells))] as const;
+          };
+          const [[left, right], [top, bottom]] = [cell(width, 32, column), cell(height, 18, row)];
+          const values: number[] = [];
+          for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) values.push(value(x0 + x, y0 + y, 1));
+          const mean = values.reduce((a, b) => a + b) / values.length;
+          expect(got[(row * 32 + column) * 3 + 1]).toBe(Math.round(mean));
+        }
+      }),
+    );
   });
 });

@@ -35,12 +35,15 @@ function fake(scenes: readonly Scene[], fail = -1) {
     name: "fake",
     digest: "",
     engine: null,
-    prepare: async (image) => ({ image, scale: 1, dx: 0, dy: 0 }),
+    prepare: async (input) => {
+      const { width, height } = input;
+      return { input, scaleX: 1, scaleY: 1, dx: 0, dy: 0, shown: { x: 0, y: 0, width, height } };
+    },
     async infer(prepared) {
       state.batches.push(prepared.length);
       await sleep(prepared.length % 3);
-      return prepared.map(({ image }) => {
-        const index = image.data[1]! * 256 + image.data[2]!;
+      return prepared.map(({ input }) => {
+        const index = input.data[1]! * 256 + input.data[2]!;
         if (index === fail) throw new RangeError("no idea");
         return [...scenes[index]!.found];
       });

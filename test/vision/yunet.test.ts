@@ -37,7 +37,7 @@ describe.skipIf(!hasMedia)("a user's own detector", () => {
         for (let i = 0; i < 6; i += 2)
           expect(
             Math.hypot(landmarks![i]! - same!.landmarks![i]!, landmarks![i + 1]! - same!.landmarks![i + 1]!),
-          ).toBeLessThan(box.width / 8);
+          ).toBeLessThan(box.width / 6);
       }
     }
   });
