@@ -4,6 +4,7 @@ import { logical, NCHW } from "../layout.ts";
 import type { TraceBackend } from "../trace-backend.ts";
 import { activate } from "./activation.ts";
 import type { Call, Kernels } from "./define.ts";
+import { pixelBlocks, suitsPixelBlocks } from "./pixel-blocks.ts";
 import { subpixel } from "./subpixel.ts";
 
 type Info = backend_util.Conv2DInfo;
@@ -59,6 +60,9 @@ function convolve({ inputs, attrs, backend, graph }: Call, bias: TensorInfo | nu
     false,
     format,
   );
+  const values = backend.values(filter) as Float32Array | null;
+  if (values && !bias && suitsPixelBlocks(info))
+    return give(backend, pixelBlocks(graph, backend.take(x, layoutOf(format)), values, info), format);
   const weights = backend.take(filter, [3, 2, 0, 1]);
   return give(
     backend,
