@@ -38,10 +38,9 @@ async function parse(session: Session): Promise<string> {
     // Names are taken as they are written; "--no-x" is for booleans alone.
     .parserConfiguration({ "camel-case-expansion": false, "dot-notation": false, "parse-positional-numbers": false })
     .fail((message, error) => {
-      throw (
-        error ??
-        new PipeError(`${message}${/[.!?]$/.test(message) ? "" : "."}`, { hint: "--help shows what there is." })
-      );
+      if (error && error.name !== "YError") throw error;
+      const words = message || error.message;
+      throw new PipeError(`${words}${/[.!?]$/.test(words) ? "" : "."}`, { hint: "--help shows what there is." });
     });
   for (const make of [runCommand, planCommand, listCommand, showCommand, verifyCommand, exportCommand])
     parser.command(make(session));

@@ -16,5 +16,5 @@ export function suggest(name: string, valid: readonly string[], title: string, p
 export function nearest(name: string, valid: readonly string[]): string | undefined {
   if (valid.length === 0) return undefined;
   const best = closest(name, valid);
-  return distance(name, best) <= Math.max(1, Math.min(3, Math.floor(name.length / 2))) ? best : undefined;
+  return distance(name, best) <= Math.max(1, Math.min(3, Math.ceil(name.length / 2))) ? best : undefined;
 }

@@ -5,7 +5,8 @@ import type { Json } from "../../src/digest.ts";
 import { PipeError } from "../../src/errors.ts";
 import { bind } from "../../src/pipelines/bind.ts";
 import { parsePipelines } from "../../src/pipelines/load.ts";
-import { file, stages, temporary } from "./fakes.ts";
+import { file, stages } from "./fakes.ts";
+import { temporary } from "./temporary.ts";
 
 const pipeline = parsePipelines(file, "/x/pipelines.yaml", stages).pipelines["sum-bytes"]!;
 

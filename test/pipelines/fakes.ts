@@ -1,25 +1,12 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach } from "vitest";
 import { z } from "zod";
 import type { Json } from "../../src/digest.ts";
 import type { Frame, Latent } from "../../src/records.ts";
 import { type Cached, defineStage, type Stages } from "../../src/stages/define.ts";
 import { counted } from "../stages/fakes.ts";
-
-/** A folder that is gone after the test. */
-export async function temporary(): Promise<string> {
-  const folder = await mkdtemp(path.join(tmpdir(), "pipe-test-"));
-  folders.push(folder);
-  return folder;
-}
-const folders: string[] = [];
-afterEach(async () => {
-  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
-});
 
 /** What the fakes did, for tests to look at and to steer. */
 export const seen = { begun: [] as string[], models: 0, shared: 0, hold: undefined as Promise<void> | undefined };
@@ -184,5 +171,5 @@ async function entries(output: string, name: string): Promise<Entry[]> {
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
-  if (seen.hold) await sleep(1e6, undefined, { signal });
+  if (seen.hold) await sleep(1e6, undefined, { signal, ref: false });
 }

@@ -6,7 +6,8 @@ import { bind } from "../../src/pipelines/bind.ts";
 import { parsePipelines } from "../../src/pipelines/load.ts";
 import { type PlanItem, plan } from "../../src/pipelines/plan.ts";
 import { run } from "../../src/pipelines/run.ts";
-import { file, seen, stages, temporary } from "./fakes.ts";
+import { file, seen, stages } from "./fakes.ts";
+import { temporary } from "./temporary.ts";
 
 const pipeline = parsePipelines(file, "/x/pipelines.yaml", stages).pipelines["sum-bytes"]!;
 let input: string;

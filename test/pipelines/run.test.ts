@@ -11,7 +11,8 @@ import type { RunState } from "../../src/pipelines/state.ts";
 import { runTask } from "../../src/pipelines/task.ts";
 import { SharedPool } from "../../src/stages/context.ts";
 import { handles } from "../stages/fakes.ts";
-import { file, seen, stages, temporary } from "./fakes.ts";
+import { file, seen, stages } from "./fakes.ts";
+import { temporary } from "./temporary.ts";
 
 const pipeline = parsePipelines(file, "/x/pipelines.yaml", stages).pipelines["sum-bytes"]!;
 let input: string;
@@ -171,7 +172,10 @@ describe("run", () => {
     const drain = new AbortController();
     const release = hold();
     let state: RunState | undefined;
-    const progress = { begin: (begun: RunState) => void (state = begun), item() {}, note() {}, end() {} };
+    const begin = (begun: RunState) => {
+      state = begun;
+    };
+    const progress = { begin, item() {}, note() {}, end() {} };
     const running = go({}, { drain: drain.signal, progress });
     await until(() => seen.begun.length === 1 && state?.counted === true);
     drain.abort();

@@ -1,0 +1,15 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach } from "vitest";
+
+/** A folder that is gone after the test. */
+export async function temporary(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), "pipe-test-"));
+  folders.push(folder);
+  return folder;
+}
+const folders: string[] = [];
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+});
