@@ -33,7 +33,7 @@ const options = z.strictObject({
     .default(25)
     .describe("mean difference of neighbouring frames, 0..255, above which a new shot begins and tracks end"),
   maxGap: z.number().nonnegative().default(1).describe("seconds that a track waits for its face to come back"),
-  batch: z.int().positive().max(64).default(8).describe("frames per call of the detector"),
+  batch: z.int().positive().max(64).default(4).describe("frames per call of the detector"),
   engine: z.enum(ENGINES).default("auto").describe("what runs the networks"),
   threads: z.int().positive().optional().describe("threads of the networks; default: all cores"),
 });

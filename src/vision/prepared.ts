@@ -1,10 +1,6 @@
-import sharp from "sharp";
+import type { Size } from "../media/images.ts";
 import type { Box, Image } from "../records.ts";
-
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
+import { resample } from "./resample.ts";
 
 /**
  * An image as a network reads it, with the way back: a point (x, y) of the image is at (x · scaleX + dx, y · scaleY + dy)
@@ -30,18 +26,12 @@ export async function fitInto(image: Image, size: Size): Promise<Prepared> {
   const fit = Math.min(size.width / image.width, size.height / image.height);
   const width = Math.max(1, Math.round(image.width * fit));
   const height = Math.max(1, Math.round(image.height * fit));
-  const pixels = await sharp(image.data, {
-    raw: { width: image.width, height: image.height, channels: 3 },
-    limitInputPixels: false,
-  })
-    .resize(width, height, { fit: "fill", kernel: "linear" })
-    .raw()
-    .toBuffer();
+  const pixels = await resample(image, { x: 0, y: 0, width: image.width, height: image.height }, { width, height });
   const dx = Math.floor((size.width - width) / 2);
   const dy = Math.floor((size.height - height) / 2);
   const data = new Uint8Array(size.width * size.height * 3);
   for (let y = 0; y < height; y++)
-    data.set(pixels.subarray(y * width * 3, (y + 1) * width * 3), ((y + dy) * size.width + dx) * 3);
+    data.set(pixels.data.subarray(y * width * 3, (y + 1) * width * 3), ((y + dy) * size.width + dx) * 3);
   return {
     input: { width: size.width, height: size.height, data },
     scaleX: width / image.width,

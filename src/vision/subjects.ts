@@ -1,11 +1,11 @@
 import type { Ledger } from "../ledger.ts";
-import { cropResize } from "../media/images.ts";
-import type { Box, Crop, Frame, Image, Status } from "../records.ts";
+import type { Crop, Frame, Status } from "../records.ts";
 import { grouped, mapAhead } from "./ahead.ts";
 import { anclafBox, grownBox } from "./boxes.ts";
 import type { Detection, Detector } from "./detector.ts";
 import type { FaceMesh } from "./facemesh.ts";
 import type { Prepared } from "./prepared.ts";
+import { resample } from "./resample.ts";
 import { createShots, type Thumbnail, thumbnail } from "./shots.ts";
 import { createTracker } from "./tracker.ts";
 
@@ -159,7 +159,7 @@ async function cutOut(
           if (row.status !== "ok") return { ...row, image: null };
           const points = landmarks?.get(row);
           const box = (points && anclafBox(points, frame.image)) ?? grownBox(row.box!, options.margin, frame.image)!;
-          const image = await square(frame.image, box, options.size);
+          const image = await resample(frame.image, box, { width: options.size, height: options.size });
           return { ...row, ...(points && { landmarks: points }), image };
         }),
       ),
@@ -175,8 +175,4 @@ async function meshOf(batch: readonly Rows[], mesh: FaceMesh): Promise<Map<Row, 
   const squares = await Promise.all(faces.map(({ row, image }) => mesh.prepare(image, row.box!)));
   const found = await mesh.landmarks(squares);
   return new Map(faces.map(({ row }, i) => [row, found[i]!]));
-}
-
-function square(image: Image, box: Box, side: number): Promise<Image> {
-  return cropResize(image, box, { width: side, height: side });
 }
