@@ -6,7 +6,6 @@ import { checkEntry } from "../cache/check.ts";
 import { DTYPES } from "../cache/dtype.ts";
 import { entryFolder, namesIn } from "../cache/layout.ts";
 import { MARKER, readMarker } from "../cache/marker.ts";
-import { LatentWriter } from "../cache/writer.ts";
 import type { Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import { defineStage } from "./define.ts";
@@ -54,6 +53,7 @@ export default defineStage({
         throw new PipeError("cache-latents stores its entries under a key, and the context has none.", {
           hint: "Run it in a pipeline, or give the context a key: the sha256 of all that shapes the latents.",
         });
+      const { LatentWriter } = await import("../cache/writer.ts");
       await using writer = await LatentWriter.open({ output, source, key, keyParts, facts, dtype });
       for await (const latent of latents) {
         signal.throwIfAborted();

@@ -1,8 +1,6 @@
 import { z } from "zod";
-import { ENGINES } from "../compile/index.ts";
-import { openCenterNet } from "../vision/centernet.ts";
+import { ENGINES } from "../compile/types.ts";
 import { bundledDigest } from "../vision/models.ts";
-import { cropSubjects } from "../vision/subjects.ts";
 import { defineStage } from "./define.ts";
 
 const options = z.strictObject({
@@ -47,6 +45,8 @@ export default defineStage({
       const { engine, threads, lowScore, minScore } = options;
       const floor = Math.min(lowScore, minScore);
       const how = JSON.stringify([engine, threads ?? null]);
+      const { openCenterNet } = await import("../vision/centernet.ts");
+      const { cropSubjects } = await import("../vision/subjects.ts");
       const detector = await context.shared(`body detector centernet from ${floor} on ${how}`, () =>
         openCenterNet({ engine, ...(threads !== undefined && { threads }), floor }),
       );

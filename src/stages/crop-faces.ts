@@ -1,9 +1,7 @@
 import { z } from "zod";
-import { ENGINES } from "../compile/index.ts";
-import { openFaceMesh } from "../vision/facemesh.ts";
+import { ENGINES } from "../compile/types.ts";
 import { faceDetectorDigest, openFaceDetector } from "../vision/faces.ts";
 import { bundledDigest } from "../vision/models.ts";
-import { cropSubjects } from "../vision/subjects.ts";
 import { defineStage } from "./define.ts";
 
 const options = z.strictObject({
@@ -58,11 +56,16 @@ export default defineStage({
       const floor = Math.min(lowScore, minScore);
       const run = { engine, ...(threads !== undefined && { threads }) };
       const how = JSON.stringify([engine, threads ?? null]);
+      const { cropSubjects } = await import("../vision/subjects.ts");
       const detector = await context.shared(`face detector ${path ?? "blazeface"} from ${floor} on ${how}`, () =>
         openFaceDetector({ ...run, detector: path, floor }),
       );
       const mesh =
-        options.crop === "landmarks" ? await context.shared(`facemesh on ${how}`, () => openFaceMesh(run)) : undefined;
+        options.crop === "landmarks"
+          ? await context.shared(`facemesh on ${how}`, async () =>
+              (await import("../vision/facemesh.ts")).openFaceMesh(run),
+            )
+          : undefined;
       context.facts.detector = { name: detector.name, engine: detector.engine, ...(mesh && { landmarks: mesh.name }) };
       yield* cropSubjects(frames, { detector, mesh }, { ...options, most: options.maxFaces }, context);
     },

@@ -1,6 +1,5 @@
 import { relative, resolve } from "node:path";
 import { z } from "zod";
-import { openEntry } from "../cache/entry.ts";
 import { entryFolders } from "../cache/layout.ts";
 import { contentDigest, readMarker } from "../cache/marker.ts";
 import { chooseRecipe, recipeOf } from "../cache/recipe.ts";
@@ -56,6 +55,7 @@ export default defineStage({
   run: (_options, context) =>
     async function* () {
       const { ledger, signal, source, facts } = context;
+      const { openEntry } = await import("../cache/entry.ts");
       using entry = await openEntry(source.path);
       Object.assign(facts, entry.marker.facts);
       const seen = new Set<number>();

@@ -1,5 +1,4 @@
 import { digestFile } from "../digest.ts";
-import { openBlazeFace } from "./blazeface.ts";
 import type { Detector } from "./detector.ts";
 import { bundledDigest, type RunOptions } from "./models.ts";
 
@@ -12,7 +11,7 @@ export interface FaceDetectorOptions extends RunOptions {
 
 /** The face detector that the options name. Throws a PipeError when the file is not there or its layout is unknown. */
 export async function openFaceDetector({ detector, ...options }: FaceDetectorOptions): Promise<Detector> {
-  if (detector === undefined) return openBlazeFace(options);
+  if (detector === undefined) return (await import("./blazeface.ts")).openBlazeFace(options);
   const { openYuNet } = await import("./yunet.ts");
   return openYuNet(detector, options);
 }
