@@ -52,8 +52,7 @@ export function bind(
       const hint = `\n  → ${near ? `Did you mean ${near}? ` : ""}pipe list ${stage} shows its options.`;
       if (set) problems.push(`--set ${set.text}: ${stage}: ${optionMessage(issue, key)}${hint}`);
       else if (param !== undefined && params[param] === undefined) problems.push(`--${param} is needed.`);
-      else if (param !== undefined)
-        problems.push(`--${param}: ${issue.message} (${stage}.${path.join(".")})`);
+      else if (param !== undefined) problems.push(`--${param}: ${issue.message} (${stage}.${path.join(".")})`);
       else problems.push(`${stage}: ${optionMessage(issue, key)}${hint}`);
     }
     return { stage, options };

@@ -9,7 +9,7 @@ import { checkSteps } from "./check.ts";
 import { type ParamSpec, paramSchema, wrongValue } from "./params.ts";
 import { Positions } from "./positions.ts";
 import { type Problem, Problems, problemsError } from "./problems.ts";
-import { optionMessage } from "./zod-words.ts";
+import { issuesOf, optionMessage } from "./zod-words.ts";
 
 export interface Param extends ParamSpec {
   readonly name: string;
@@ -73,7 +73,6 @@ export function parsePipelines(
   }
   for (const [name, raw] of Object.entries(root)) {
     const parsed = parsePipeline(name, raw, positions, problems, stages);
-    if (!parsed) continue;
     const line = lines.linePos(positions.key([name])).line;
     pipelines[name] = { name, file, line, ...parsed };
   }
@@ -88,16 +87,13 @@ function parsePipeline(name: string, raw: unknown, positions: Positions, problem
       "Names are small letters, digits and single dashes.",
     );
   const parsed = pipelineSchema.safeParse(raw);
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      if (issue.code === "unrecognized_keys")
-        for (const key of issue.keys)
-          problems.add(positions.key([name, ...issue.path, key]), `${name}: ${optionMessage(issue, key, "")}`);
-      else problems.add(positions.value([name, ...issue.path]), `${name}: ${optionMessage(issue, undefined, "")}`);
-    }
-    return undefined;
+  for (const { issue, key } of parsed.success ? [] : issuesOf(parsed.error)) {
+    const path = [name, ...issue.path];
+    const at = key === undefined ? positions.value(path) : positions.key([...path, key]);
+    problems.add(at, `${name}: ${optionMessage(issue, key, "")}`);
   }
-  const { about, params, steps } = parsed.data;
+  const { about, params, steps } = parsed.success ? parsed.data : salvage(raw);
+  if (!parsed.success && steps.length === 0) return { about, params: [], steps: [] };
   for (const [param, spec] of Object.entries(params)) {
     const at = positions.key([name, "params", param]);
     if (!NAME.test(param))
@@ -121,6 +117,18 @@ function parsePipeline(name: string, raw: unknown, positions: Positions, problem
     })),
     steps: checked.steps,
   };
+}
+
+/** What can be read of a pipeline that has something wrong, so that the rest of it is checked all the same. */
+function salvage(raw: unknown): z.output<typeof pipelineSchema> {
+  const members = (raw ?? {}) as Record<string, unknown>;
+  const given = typeof members.params === "object" && members.params !== null ? Object.entries(members.params) : [];
+  const params = given.map(([name, spec]) => {
+    const parsed = paramSchema.safeParse(spec);
+    return [name, parsed.success ? parsed.data : paramSchema.parse({ type: "string", help: name })] as const;
+  });
+  const steps = pipelineSchema.shape.steps.safeParse(members.steps);
+  return { about: "", params: Object.fromEntries(params), steps: steps.success ? steps.data : [] };
 }
 
 function read(file: string, shown: string): string {

@@ -126,9 +126,12 @@ describe("pipelines file", () => {
   });
 
   it("tells all problems at once, in the file's order", () => {
-    const text = `a: 7\n${file.replace("weigh:", "wiegh:").replace("every: $every", "evry: $every")}`;
+    const spoilt = file.replace("weigh:", "wiegh:").replace("every: $every", "evry: $every");
+    const text = `a: 7\n${spoilt.replace("help: factor", "hepl: factor")}`;
     expect(told(text).filter((line) => line.startsWith("pipelines"))).toEqual([
       "pipelines.yaml:1:4 a: Invalid input: expected object, received number",
+      "pipelines.yaml:9:12 sum-bytes: params.scale.help: Invalid input: expected string, received undefined",
+      'pipelines.yaml:9:40 sum-bytes: params.scale: Unrecognized key "hepl"',
       'pipelines.yaml:12:36 read-bytes: options: Unrecognized key "evry"',
       'pipelines.yaml:13:7 There is no stage "wiegh".',
     ]);
