@@ -29,7 +29,7 @@ class Quiet implements Progress {
   begin(_state: RunState): void {}
   item(_item: PlanItem, _outcome: Outcome): void {}
   note(message: string): void {
-    this.screen.write(`${oneLine(message)}\n`);
+    this.screen.write(`${message.split("\n").map(flat).join("\n")}\n`);
   }
   end(): void {
     clearInterval(this.#timer);
@@ -49,7 +49,7 @@ class Lines extends Quiet {
     this.every(10_000, () => this.#line());
   }
   override item({ source }: PlanItem, { status, reason }: Outcome): void {
-    if (status === "failed" || status === "partial") this.note(`${source.name}: ${status}: ${reason}`);
+    if (status === "failed" || status === "partial") this.note(`${flat(source.name)}: ${status}: ${reason}`);
   }
   override end(): void {
     super.end();
@@ -70,7 +70,7 @@ class LiveBlock extends Quiet {
     this.every(200, () => this.#draw());
   }
   override item({ source }: PlanItem, { status, reason }: Outcome): void {
-    if (status === "failed" || status === "partial") this.note(`${source.name}: ${status}: ${reason}`);
+    if (status === "failed" || status === "partial") this.note(`${flat(source.name)}: ${status}: ${reason}`);
   }
   override note(message: string): void {
     this.#clear();
@@ -149,7 +149,7 @@ function tail(state: RunState): string {
   const { cached, failed, partial } = state.ended;
   const parts = [`skipped ${cached} (cached)`, `failed ${failed}`];
   if (partial > 0) parts.push(`partial ${partial}`);
-  if (state.current.size > 0) parts.push(`now ${[...state.current].map(oneLine).join(", ")}`);
+  if (state.current.size > 0) parts.push(`now ${[...state.current].map(flat).join(", ")}`);
   return parts.join("  ");
 }
 
@@ -160,10 +160,10 @@ function clock(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** Names may hold control characters; a stack's line breaks are kept. */
-function oneLine(text: string): string {
+/** Names may hold line breaks and other control characters. */
+function flat(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, "?");
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 }
 
 function round(value: number): number {

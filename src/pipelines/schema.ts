@@ -7,14 +7,19 @@ type JsonSchema = Record<string, unknown>;
 
 /** JSON schema of a pipelines file: editors complete and underline stages, options and params by it. */
 export function pipelinesJsonSchema(stages: Stages): JsonSchema {
-  const pipeline = jsonSchema(pipelineSchema);
+  const defs: JsonSchema = {};
+  const pipeline = jsonSchema(pipelineSchema, "input", defs, "pipeline");
   const properties = pipeline.properties as Record<string, JsonSchema>;
   const steps = Object.keys(stages)
     .sort()
-    .map((name) => [name, stepSchema(stages[name]!.summary, jsonSchema(stages[name]!.options))] as const);
+    .map(
+      (name) =>
+        [name, stepSchema(stages[name]!.summary, jsonSchema(stages[name]!.options, "input", defs, name))] as const,
+    );
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "affect-pipe pipelines",
+    $defs: defs,
     type: "object",
     additionalProperties: {
       ...pipeline,
@@ -47,7 +52,7 @@ export function reportJsonSchema(): JsonSchema {
 
 /** JSON schema of a stage's options, as a user writes them. */
 export function optionsJsonSchema(options: z.ZodType): JsonSchema {
-  return jsonSchema(options);
+  return jsonSchema(options, "input");
 }
 
 /** Every option may also be `$param`, and a stage without options may be written `stage:`. */
@@ -60,7 +65,16 @@ function stepSchema(summary: string, options: JsonSchema): JsonSchema {
   return { description: summary, anyOf: [{ ...options, properties: Object.fromEntries(members) }, { type: "null" }] };
 }
 
-function jsonSchema(schema: z.ZodType, io: "input" | "output" = "input"): JsonSchema {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+/**
+ * A schema without its frame. Where it becomes a part of another, what it refers to moves to `defs`, under names that
+ * begin with `owner`.
+ */
+function jsonSchema(schema: z.ZodType, io: "input" | "output", defs?: JsonSchema, owner = ""): JsonSchema {
+  const made: JsonSchema = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+  delete made.$schema;
+  if (!defs || made.$defs === undefined) return made;
+  const text = JSON.stringify(made).replaceAll('"#/$defs/', `"#/$defs/${owner}`);
+  const { $defs, ...rest } = JSON.parse(text) as JsonSchema & { $defs: JsonSchema };
+  for (const [name, each] of Object.entries($defs)) defs[`${owner}${name}`] = each;
   return rest;
 }
