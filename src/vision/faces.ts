@@ -1,4 +1,5 @@
 import { digestFile } from "../digest.ts";
+import { PipeError, reasonOf } from "../errors.ts";
 import type { Detector } from "./detector.ts";
 import { bundledDigest, type RunOptions } from "./models.ts";
 
@@ -16,7 +17,15 @@ export async function openFaceDetector({ detector, ...options }: FaceDetectorOpt
   return openYuNet(detector, options);
 }
 
-/** sha256 of that detector's weights, without opening it. */
+/** sha256 of that detector's weights, without opening it. Throws a PipeError when the file cannot be read. */
 export async function faceDetectorDigest(detector: string | undefined): Promise<string> {
-  return detector === undefined ? bundledDigest("blazeface") : digestFile(detector);
+  if (detector === undefined) return bundledDigest("blazeface");
+  try {
+    return await digestFile(detector);
+  } catch (cause) {
+    throw new PipeError(`The detector ${detector} cannot be read: ${reasonOf(cause)}`, {
+      hint: "Give the path of an .onnx file, or leave the option out for BlazeFace.",
+      cause,
+    });
+  }
 }

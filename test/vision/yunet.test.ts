@@ -11,7 +11,13 @@ import { faceDetectorDigest, openFaceDetector } from "../../src/vision/faces.ts"
 import { hasMedia, media } from "../media.ts";
 
 test("a file that is not there is said so", async () => {
-  await expect(openFaceDetector({ detector: "/nowhere/own.onnx", floor: 0.5 })).rejects.toThrow("/nowhere/own.onnx");
+  for (const refused of [
+    openFaceDetector({ detector: "/nowhere/own.onnx", floor: 0.5 }),
+    faceDetectorDigest("/nowhere/own.onnx"),
+  ]) {
+    await expect(refused).rejects.toThrow("/nowhere/own.onnx");
+    await expect(refused).rejects.toBeInstanceOf(PipeError);
+  }
 });
 
 describe.skipIf(!hasMedia)("a user's own detector", () => {
