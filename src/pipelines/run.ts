@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
 import { PipeError, reasonOf } from "../errors.ts";
@@ -54,7 +55,7 @@ class Run {
   readonly #options: RunOptions;
   readonly #output: string;
   readonly #state: RunState;
-  readonly #stop: AbortSignal;
+  readonly #stop = new AbortController();
   readonly #planning = new AbortController();
   readonly #found: Planned[] = [];
   readonly #ended: { item: ReportItem; outcome: Outcome }[] = [];
@@ -67,17 +68,15 @@ class Run {
     this.#options = options;
     this.#output = outputOf(pipeline, options.stages);
     this.#state = new RunState(pipeline.name);
-    this.#stop = options.stop ?? new AbortController().signal;
+    // Every stage of every task in flight listens to it.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   async run(): Promise<RunResult> {
-    const { jobs = 1, drain, progress } = this.#options;
+    const { jobs = 1, drain, stop, progress } = this.#options;
     const startedAt = new Date().toISOString();
     await prepare(this.#output);
-    const endPlanning = () => this.#planning.abort();
-    for (const signal of [drain, this.#stop])
-      if (signal?.aborted) endPlanning();
-      else signal?.addEventListener("abort", endPlanning, { once: true });
+    const unlink = [link(drain, this.#planning), link(stop, this.#planning), link(stop, this.#stop)];
     progress?.begin(this.#state);
     const pool = new SharedPool();
     let failure: { error: unknown } | undefined;
@@ -86,7 +85,7 @@ class Run {
       const settled = await Promise.allSettled([this.#plan(), ...workers]);
       for (const each of settled) if (each.status === "rejected") failure ??= { error: each.reason };
     } finally {
-      for (const signal of [drain, this.#stop]) signal?.removeEventListener("abort", endPlanning);
+      for (const each of unlink) each();
       await pool[Symbol.asyncDispose]().catch((error) => progress?.note(`Closing failed: ${reasonOf(error)}`));
       progress?.end();
     }
@@ -104,7 +103,7 @@ class Run {
   }
 
   get #interrupted(): boolean {
-    return this.#stop.aborted || (this.#options.drain?.aborted ?? false);
+    return this.#options.stop?.aborted === true || this.#options.drain?.aborted === true;
   }
 
   /** Finds out what there is to do while the first tasks are already being done. */
@@ -157,7 +156,7 @@ class Run {
     this.#ended[at] = { item: reportItem(item, outcome), outcome };
     this.#state.end(item, outcome);
     progress?.item(item, outcome);
-    if (outcome.error !== undefined && !(outcome.error instanceof PipeError) && !this.#stop.aborted)
+    if (outcome.error !== undefined && !(outcome.error instanceof PipeError) && !this.#stop.signal.aborted)
       progress?.note(`${item.source.name}: this is a bug: ${(outcome.error as Error).stack ?? outcome.error}`);
   }
 
@@ -172,7 +171,7 @@ class Run {
       if (cached) return fromCache(cached);
       return runTask(task, {
         stages,
-        signal: this.#stop,
+        signal: this.#stop.signal,
         pool,
         note: (message) => progress?.note(message),
         tap: (record, step) => {
@@ -212,6 +211,14 @@ class Run {
     await writeReport(this.#output, report);
     return report;
   }
+}
+
+/** Aborts the second when the first aborts, until the function that it returns is called. */
+function link(signal: AbortSignal | undefined, controller: AbortController): () => void {
+  const abort = () => controller.abort();
+  if (signal?.aborted) abort();
+  else signal?.addEventListener("abort", abort, { once: true });
+  return () => signal?.removeEventListener("abort", abort);
 }
 
 /** An output that cannot be written is told before hours of work, not after. */

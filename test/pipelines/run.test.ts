@@ -146,11 +146,16 @@ describe("run", () => {
 
   it("works on several sources at once, and no more than asked", async () => {
     await files({ a: "ab", b: "bc", c: "cd", d: "de" });
+    const warnings: Error[] = [];
+    const warned = (warning: Error) => warnings.push(warning);
+    process.on("warning", warned);
     const release = hold();
-    const running = go({}, { jobs: 3 });
+    const running = go({}, { jobs: 3, stop: new AbortController().signal });
     await until(() => seen.begun.length === 3);
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(seen.begun).toHaveLength(3);
+    expect(warnings).toEqual([]);
+    process.off("warning", warned);
     release();
     expect((await running).report.items.map((item) => item.source.name)).toEqual(["a", "b", "c", "d"]);
   });
