@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { CommandModule } from "yargs";
+import { diskError } from "../cache/disk.ts";
 import { PipeError } from "../errors.ts";
 import { suggest } from "../pipelines/suggest.ts";
 import { commandModule, type Session, whole } from "./session.ts";
@@ -68,8 +69,8 @@ async function publish(file: string, bytes: Uint8Array): Promise<void> {
     await mkdir(path.dirname(file), { recursive: true });
     await writeFile(beside, bytes, { flag: "wx", flush: true });
     await rename(beside, file);
-  } catch (cause) {
+  } catch (error) {
     await rm(beside, { force: true }).catch(() => {});
-    throw new PipeError(`Cannot write ${file}: ${(cause as NodeJS.ErrnoException).code}.`, { cause });
+    throw diskError(error, file);
   }
 }

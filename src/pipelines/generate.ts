@@ -40,7 +40,7 @@ function table(names: readonly string[]): string {
   const variable = (name: string) => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
   return [
     "// Made by `npm run generate` from the files beside it.",
-    ...names.map((name) => `import ${variable(name)} from "./${name}.ts";`),
+    ...names.map((name) => `import ${variable(name)} from ${JSON.stringify(`./${name}.ts`)};`),
     "",
     "/** Every stage by name. */",
     "export const stages = {",

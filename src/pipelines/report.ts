@@ -1,9 +1,10 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
+import { diskError } from "../cache/disk.ts";
+import { TempFolder } from "../cache/temp.ts";
 import { canonical, type Json } from "../digest.ts";
-import { PipeError } from "../errors.ts";
+import { PipeError, reasonOf } from "../errors.ts";
 import { type Counts, Ledger } from "../ledger.ts";
 import { STATUSES, VERDICTS } from "../records.ts";
 import type { PlanItem } from "./plan.ts";
@@ -120,27 +121,21 @@ export function makeReport(
   };
 }
 
-/** Writes `report.json` into a folder in one move: no reader ever sees half of it. */
+/** Writes `report.json` into a folder in one move: no reader ever sees half of it. Throws PipeError when it cannot. */
 export async function writeReport(folder: string, report: Report): Promise<string> {
   const file = path.join(folder, "report.json");
-  const beside = path.join(folder, `.report-${randomUUID()}.tmp`);
   try {
     await mkdir(folder, { recursive: true });
-    const handle = await open(beside, "wx");
-    try {
-      await handle.writeFile(`${JSON.stringify(report, null, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await using temp = await TempFolder.make(folder);
+    const beside = path.join(temp.path, "report.json");
+    await writeFile(beside, `${JSON.stringify(report, null, 2)}\n`, { flush: true });
     await rename(beside, file);
     return file;
-  } catch (cause) {
-    await rm(beside, { force: true }).catch(() => {});
-    throw new PipeError(`Cannot write ${file}: ${(cause as Error).message}.`, {
-      hint: "Free some space or name another output folder.",
-      cause,
-    });
+  } catch (error) {
+    const told = diskError(error, file);
+    throw told instanceof PipeError
+      ? told
+      : new PipeError(`Cannot write ${file}: ${reasonOf(error)}.`, { cause: error });
   }
 }
 

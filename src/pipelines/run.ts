@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
+import { diskError } from "../cache/disk.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { Ledger } from "../ledger.ts";
 import { SharedPool } from "../stages/context.ts";
@@ -89,7 +90,16 @@ class Run {
       await pool[Symbol.asyncDispose]().catch((error) => progress?.note(`Closing failed: ${reasonOf(error)}`));
       progress?.end();
     }
-    const report = await this.#report(startedAt);
+    const report = this.#report(startedAt);
+    const written = await writeReport(this.#output, report).then(
+      () => true,
+      (error: unknown) => {
+        if (!(error instanceof PipeError)) throw error;
+        // A full disk must not hide what became of the items.
+        progress?.note(error.message);
+        return false;
+      },
+    );
     if (failure) throw failure.error;
     const { failed, partial, items } = report.totals;
     if (items === 0 && !this.#interrupted)
@@ -98,7 +108,7 @@ class Run {
       report,
       outcomes: this.#ended.map(({ outcome }) => outcome),
       output: this.#output,
-      exitCode: this.#interrupted ? 130 : failed + partial > 0 ? 2 : 0,
+      exitCode: this.#interrupted ? 130 : failed + partial > 0 || !written ? 2 : 0,
     };
   }
 
@@ -194,10 +204,10 @@ class Run {
     });
   }
 
-  async #report(startedAt: string): Promise<Report> {
+  #report(startedAt: string): Report {
     const ended = this.#ended.filter((each) => each !== undefined);
     this.#ended.splice(0, this.#ended.length, ...ended);
-    const report = makeReport(
+    return makeReport(
       {
         pipeline: this.#pipeline.name,
         params: this.#pipeline.params as Report["params"],
@@ -208,8 +218,6 @@ class Run {
       ended.map(({ item }) => item),
       { notStarted: this.#found.length - ended.length, interrupted: this.#interrupted },
     );
-    await writeReport(this.#output, report);
-    return report;
   }
 }
 
@@ -226,11 +234,8 @@ async function prepare(output: string): Promise<void> {
   try {
     await mkdir(output, { recursive: true });
     await access(output, constants.W_OK);
-  } catch (cause) {
-    throw new PipeError(`Cannot write into the output folder ${output}: ${(cause as NodeJS.ErrnoException).code}.`, {
-      hint: "Name another with --output.",
-      cause,
-    });
+  } catch (error) {
+    throw diskError(error, output);
   }
 }
 

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Json } from "../../src/digest.ts";
@@ -7,7 +7,7 @@ import { parsePipelines } from "../../src/pipelines/load.ts";
 import { plan } from "../../src/pipelines/plan.ts";
 import { reportSchema } from "../../src/pipelines/report.ts";
 import { type RunOptions, run } from "../../src/pipelines/run.ts";
-import type { RunState } from "../../src/pipelines/state.ts";
+import type { Progress, RunState } from "../../src/pipelines/state.ts";
 import { runTask } from "../../src/pipelines/task.ts";
 import { SharedPool } from "../../src/stages/context.ts";
 import { handles } from "../stages/fakes.ts";
@@ -140,8 +140,20 @@ describe("run", () => {
   it("tells at once that the output cannot be written", async () => {
     await files({ a: "abc" });
     const taken = path.join(input, "a", "b");
-    await expect(go({ output: taken })).rejects.toThrow(`Cannot write into the output folder ${taken}: ENOTDIR.`);
+    await expect(go({ output: taken })).rejects.toThrow(`Cannot write ${taken}: a part of the path is a file`);
     expect(seen.begun).toEqual([]);
+  });
+
+  it("tells what became of the items even when the report cannot be written", async () => {
+    await files({ a: "abc" });
+    await mkdir(path.join(output, "report.json"), { recursive: true });
+    await writeFile(path.join(output, "report.json", "x"), "");
+    const notes: string[] = [];
+    const progress = { begin() {}, item() {}, note: (message: string) => notes.push(message), end() {} };
+    const running = go({}, { progress: progress as Progress });
+    await expect(running).resolves.toMatchObject({ exitCode: 2, report: { totals: { done: 1 } } });
+    expect(notes[0]).toContain(`Cannot write ${path.join(output, "report.json")}`);
+    expect(await sums()).toHaveLength(1);
   });
 
   it("works on several sources at once, and no more than asked", async () => {
