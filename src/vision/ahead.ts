@@ -2,8 +2,8 @@
  * Maps a stream in order while up to `limit` items are being worked on: the source is read ahead of the consumer, so
  * that one stage's waiting is another's working time.
  *
- * A failure of the source or of `work` rejects at its place in the order; an abort rejects at once. However it ends,
- * work in flight is awaited and the source is closed before it returns.
+ * A failure of the source or of `work` rejects at its place in the order; an abort does not wait for the source.
+ * However it ends, work in flight is awaited and the source is closed before it returns.
  */
 export async function* mapAhead<In, Out>(
   source: AsyncIterable<In>,
@@ -13,38 +13,46 @@ export async function* mapAhead<In, Out>(
 ): AsyncGenerator<Out, void, void> {
   const iterator = source[Symbol.asyncIterator]();
   const slots: Promise<IteratorResult<Out, undefined>>[] = [];
+  const working = new Set<Promise<Out>>();
   let stopped = false;
   let pulled: Promise<unknown> = Promise.resolve();
+  const stop = () => {
+    stopped = true;
+  };
+  const begin = (item: In): Promise<Out> => {
+    const done = Promise.resolve(work(item));
+    working.add(done);
+    const forget = () => working.delete(done);
+    done.then(forget, forget);
+    return done;
+  };
   const open = () => {
     // One pull after the other: not every iterator takes a second call of next() before the first is answered.
     const pull = pulled.then(() => (stopped ? END : iterator.next()));
     pulled = pull.then(({ done }) => {
-      stopped ||= done === true;
+      if (done) stop();
     }, stop);
     const slot = pull.then(async (result) =>
-      result.done ? END : { done: false as const, value: await work(result.value) },
+      result.done ? END : { done: false as const, value: await begin(result.value) },
     );
     // Its failure is seen when its turn comes; until then it is not unhandled.
     slot.catch(stop);
     slots.push(slot);
   };
-  const stop = () => {
-    stopped = true;
-  };
-  const abort = aborted(signal);
   try {
     for (;;) {
       while (slots.length < limit && !stopped) open();
       const slot = slots.shift();
       if (slot === undefined) return;
-      const result = await Promise.race([slot, abort.promise]);
+      const result = await unlessAborted(slot, signal);
       if (result.done) return;
       yield result.value;
     }
   } finally {
     stop();
-    abort.forget();
+    // After an abort the source may never answer; its own closing is what ends the pull.
     if (!signal.aborted) await Promise.allSettled([...slots, pulled]);
+    await Promise.allSettled(working);
     await iterator.return?.();
   }
 }
@@ -77,14 +85,12 @@ export async function* grouped<T>(
 
 const END = { done: true as const, value: undefined };
 
-function aborted(signal: AbortSignal): { promise: Promise<never>; forget: () => void } {
-  let forget = () => {};
-  const promise = new Promise<never>((_, reject) => {
+/** Leaves nothing behind on the signal, which outlives every frame: `Promise.race` would keep them all. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
     const fail = () => reject(signal.reason);
-    if (signal.aborted) fail();
+    if (signal.aborted) return fail();
     signal.addEventListener("abort", fail, { once: true });
-    forget = () => signal.removeEventListener("abort", fail);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", fail));
   });
-  promise.catch(() => {});
-  return { promise, forget };
 }

@@ -67,6 +67,25 @@ test("a frame without a face gives a row; a small or a doubtful one is not cut",
   expect(doubtful!.score).toBeGreaterThan(0.3);
 });
 
+test("frames of any size, even within one stream: one pixel, a thin strip, odd sides", async () => {
+  const images = await Promise.all(
+    [
+      [1, 1],
+      [3, 211],
+      [331, 7],
+      [333, 251],
+    ].map(([width, height]) => drawn(width!, height!, width! > 300 && height! > 200 ? face(160, 125, 60) : "")),
+  );
+  await using context = looseContext();
+  const rows = await crops(cropFaces({}), images, context);
+  expect(rows.map(({ index, status }) => [index, status])).toEqual([
+    [0, "no_face"],
+    [1, "no_face"],
+    [2, "no_face"],
+    [3, "ok"],
+  ]);
+});
+
 test("no frames, no rows", async () => {
   await using context = looseContext();
   expect(await crops(cropFaces({}), [], context)).toEqual([]);

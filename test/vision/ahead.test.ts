@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { grouped, mapAhead } from "../../src/vision/ahead.ts";
@@ -81,6 +82,36 @@ describe("mapAhead", () => {
     setImmediate(() => controller.abort(new Error("stopped")));
     await expect(run).rejects.toThrow("stopped");
   });
+});
+
+test("nothing is left on the signal, however long the stream: what was yielded can be forgotten", async () => {
+  const { signal } = new AbortController();
+  for await (const _ of mapAhead(counting(50).source, 4, (i) => i, signal))
+    expect(getEventListeners(signal, "abort").length).toBeLessThanOrEqual(1);
+  expect(getEventListeners(signal, "abort")).toEqual([]);
+});
+
+test("an abort waits for the work in flight before the source is closed", async () => {
+  const controller = new AbortController();
+  const { source, state } = counting(9);
+  let [begun, finished] = [0, 0];
+  const run = all(
+    mapAhead(
+      source,
+      3,
+      async () => {
+        begun++;
+        await sleep(10);
+        finished++;
+      },
+      controller.signal,
+    ),
+  );
+  setTimeout(() => controller.abort(new Error("stopped")), 15);
+  await expect(run).rejects.toThrow("stopped");
+  expect(begun).toBeGreaterThan(0);
+  expect(finished).toBe(begun);
+  expect(state.closed).toBe(true);
 });
 
 describe("grouped", () => {
