@@ -1,4 +1,5 @@
 import type { CommandModule } from "yargs";
+import type { Json } from "../digest.ts";
 import { PROGRESS, progress } from "../pipelines/progress.ts";
 import { type RunResult, run } from "../pipelines/run.ts";
 import { memoDigest } from "./digests.ts";
@@ -51,27 +52,33 @@ export function runCommand(session: Session): CommandModule {
 function summary({ report, outcomes, output }: RunResult): string {
   const rows = report.items.map((item, i) => {
     const found = Object.entries(item.counts.rows).filter(([, n]) => n > 0);
-    const seconds = Object.values(item.stages).reduce((sum, n) => sum + n, 0);
-    const tracks = outcomes[i]!.facts.tracks;
+    const { facts, seconds } = outcomes[i]!;
     return [
       printable(item.source.name),
       item.status,
       found.map(([status, n]) => `${status} ${n}`).join(", ") || "-",
-      tracks === undefined ? "-" : String(tracks),
+      facts.tracks === undefined ? "-" : String(facts.tracks),
       item.verdict ?? "-",
-      item.status === "cached" ? "-" : seconds.toFixed(2),
+      seconds === 0 ? "-" : seconds.toFixed(2),
       item.reason === undefined ? "" : printable(item.reason),
     ];
   });
   const { done, cached, partial, failed, notStarted } = report.totals;
   const counts = Object.entries({ done, cached, partial, failed, "not started": notStarted }).filter(([, n]) => n > 0);
-  const facts = Object.entries(report.facts).map(
-    ([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}\n`,
-  );
+  const facts = Object.entries(report.facts).map(([name, value]) => `${name}: ${words(value as Json)}\n`);
   return [
-    table([["source", "status", "rows", "tracks", "verdict", "stage seconds", ""], ...rows]),
+    table([["source", "status", "rows", "tracks", "verdict", "seconds", ""], ...rows]),
     ...facts,
     `${counts.map(([name, n]) => `${n} ${name}`).join(", ") || "nothing done"} in ${report.seconds.toFixed(1)} s\n`,
     `${output}\n`,
   ].join("");
+}
+
+/** A fact on one line: `blazeface (onnx, cpu)` for { name: "blazeface", engine: "onnx", provider: "cpu" }. */
+function words(fact: Json): string {
+  if (Array.isArray(fact)) return fact.map(words).join(", ");
+  if (fact === null || typeof fact !== "object") return String(fact);
+  const { name, ...rest } = fact as Record<string, Json>;
+  const others = Object.values(rest).map(words).join(", ");
+  return name === undefined ? others : `${words(name)}${others && ` (${others})`}`;
 }

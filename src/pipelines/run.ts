@@ -240,7 +240,8 @@ async function prepare(output: string): Promise<void> {
 }
 
 function refused(reason: string): Outcome {
-  return { status: "failed", reason, verdict: null, counts: new Ledger().counts, stages: {}, facts: {}, artifacts: [] };
+  const { counts } = new Ledger();
+  return { status: "failed", reason, verdict: null, counts, seconds: 0, stages: {}, facts: {}, artifacts: [] };
 }
 
 function fromCache({ artifact, counts, verdict, detail, facts }: Cached): Outcome {
@@ -250,6 +251,7 @@ function fromCache({ artifact, counts, verdict, detail, facts }: Cached): Outcom
     ...(!whole && { reason: detail ?? `The input is ${verdict}.` }),
     verdict,
     counts,
+    seconds: 0,
     stages: {},
     facts,
     artifacts: [artifact.path],

@@ -13,6 +13,8 @@ export interface Outcome {
   readonly reason?: string;
   readonly verdict: Verdict | null;
   readonly counts: Counts;
+  /** Wall clock. */
+  readonly seconds: number;
   /** Seconds inside each stage. */
   readonly stages: Readonly<Record<string, number>>;
   readonly facts: Readonly<Record<string, Json>>;
@@ -33,6 +35,7 @@ export interface TaskTools {
 
 /** Does one task. Never rejects: what goes wrong is in the outcome. */
 export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
+  const startedAt = performance.now();
   const ledger = new Ledger();
   const facts: Record<string, Json> = {};
   const stages: Record<string, number> = {};
@@ -59,6 +62,7 @@ export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
     ...(reason !== undefined && { reason }),
     verdict: (ending as Context["ending"])?.verdict ?? null,
     counts: ledger.counts,
+    seconds: (performance.now() - startedAt) / 1000,
     stages,
     facts,
     artifacts,

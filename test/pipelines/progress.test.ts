@@ -18,7 +18,7 @@ function item(name: string, action: PlanItem["action"] = "run", bytes = 100): Pl
 }
 
 function outcome(status: Outcome["status"], reason?: string): Outcome {
-  const rest = { verdict: null, counts: new Ledger().counts, stages: {}, facts: {}, artifacts: [] };
+  const rest = { verdict: null, counts: new Ledger().counts, seconds: 0, stages: {}, facts: {}, artifacts: [] };
   return { status, ...(reason !== undefined && { reason }), ...rest };
 }
 
