@@ -57,7 +57,7 @@ class Lines extends Quiet {
   }
 
   #line(): void {
-    if (this.#state) this.screen.write(`${headline(this.#state)}; ${tail(this.#state)}\n`);
+    if (this.#state && this.#state.planned > 0) this.screen.write(`${headline(this.#state)}; ${tail(this.#state)}\n`);
   }
 }
 

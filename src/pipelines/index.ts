@@ -1,0 +1,10 @@
+export { type BoundPipeline, bind, type Step } from "./bind.ts";
+export { type Composed, compose } from "./compose.ts";
+export { difference, type KeyParts, keysOf, partsOf, type StepKey, type StepParts } from "./key.ts";
+export { load, type Param, type Pipeline, parsePipelines } from "./load.ts";
+export { type PlanItem, type Planned, type PlanOptions, plan, type Task } from "./plan.ts";
+export { progress, type Screen } from "./progress.ts";
+export { type Report, type ReportItem, reportSchema } from "./report.ts";
+export { type RunOptions, type RunResult, run } from "./run.ts";
+export { type Progress, RunState } from "./state.ts";
+export { type Outcome, runTask, type TaskTools } from "./task.ts";
