@@ -1,11 +1,8 @@
 import { register } from "node:module";
-import { MessageChannel } from "node:worker_threads";
+import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
 
 // Preloaded into a process: writes every package that it imports, one a line, to stderr at its end.
 const { port1, port2 } = new MessageChannel();
-const packages = new Set();
-port1.on("message", (name) => packages.add(name));
-port1.unref();
 const hook = `
 let port;
 export const initialize = (given) => { port = given; };
@@ -16,4 +13,8 @@ export async function resolve(specifier, context, next) {
   return found;
 }`;
 register(`data:text/javascript,${encodeURIComponent(hook)}`, { data: port2, transferList: [port2] });
-process.on("exit", () => process.stderr.write(`${[...packages].map((name) => `loaded ${name}`).join("\n")}\n`));
+process.on("exit", () => {
+  const packages = new Set();
+  for (let next = receiveMessageOnPort(port1); next; next = receiveMessageOnPort(port1)) packages.add(next.message);
+  process.stderr.write(`${[...packages].map((name) => `loaded ${name}`).join("\n")}\n`);
+});

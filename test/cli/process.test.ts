@@ -86,6 +86,22 @@ describe("pipe as a process", () => {
     expect(JSON.parse(out).pipelines).toHaveLength(3000);
   });
 
+  it.each(["list", "list crop-faces", "show extract-latents", "run extract-latents --help"])(
+    "pipe %s loads no model, codec or array library",
+    async (words) => {
+      const preload = ["--import", "tsx", "--import", "./test/cli/loaded.mjs"];
+      const child = spawn(process.execPath, [...preload, "src/cli/main.ts", ...words.split(" ")], {
+        cwd: packageRoot,
+      });
+      const { code, err } = await ending(child);
+      expect(code).toBe(0);
+      const loaded = [...err.matchAll(/^loaded (\S+)/gm)].map(([, name]) => name);
+      expect(loaded).toContain("zod");
+      for (const heavy of ["tfjs-core", "onnxruntime-node", "node-av", "sharp", "apache-arrow", "fluent-ffmpeg"])
+        expect(loaded.filter((name) => name?.includes(heavy))).toEqual([]);
+    },
+  );
+
   it("does not mind a reader that leaves", async () => {
     const child = spawn("sh", ["-c", `"${process.execPath}" "${tsx}" src/cli/main.ts --help | head -1`], {
       cwd: packageRoot,
