@@ -78,6 +78,40 @@ describe("toStream", () => {
     );
   });
 
+  it("rejects with a stage's error wherever it stands and whenever it comes, and closes every generator", async () => {
+    const unhandled: unknown[] = [];
+    // Nested generators themselves may leave a rejection unhandled where a stage reads ahead; streams must not.
+    let streaming = false;
+    const note = (reason: unknown) => streaming && unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    await fc.assert(
+      fc.asyncProperty(chain, fc.nat(5), fc.nat(20), async (given, at, n) => {
+        const stages = stagesOf(given as never);
+        stages.splice(1 + (at % stages.length), 0, failing({ n }) as unknown as BoundStage);
+        const want: Frame[] = [];
+        const oracle = (async () => {
+          for await (const record of nested(stages, looseContext())) want.push(record);
+        })();
+        const failed = await oracle.then(
+          () => false,
+          () => true,
+        );
+        await tick();
+        streaming = true;
+        // A stream reads ahead, so it may meet an error that nested generators stop short of.
+        const running = run(stages, given.bound).then(({ seen }) => seen.length);
+        if (failed) await expect(running).rejects.toThrow(`frame ${n} is bad`);
+        else expect([want.length, "bad"]).toContain(await running.catch(() => "bad"));
+        await tick();
+        streaming = false;
+        expect(handles.open).toBe(0);
+      }),
+      { numRuns: 150 },
+    );
+    process.off("unhandledRejection", note);
+    expect(unhandled).toEqual([]);
+  });
+
   it("passes on the first error and closes the rest", async () => {
     const stages = [
       source({ sizes: new Array(50).fill(9) }),
@@ -242,7 +276,6 @@ describe("toStream", () => {
       999,
     );
     const [first, second, third] = streams.map((stream) => stream.busySeconds);
-    expect(second).toBeGreaterThan(0.1);
     expect(second! / (first! + third! + 1e-3)).toBeGreaterThan(3);
   });
 
