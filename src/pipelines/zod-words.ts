@@ -9,7 +9,7 @@ export function optionMessage(issue: Issue, key: string | undefined, root = "opt
   return path ? `${path}: ${message}` : message;
 }
 
-/** Every issue by itself: one for each unrecognised key, and a choice's issue replaced by those of its nearest branch. */
+/** Every issue by itself: one for each unrecognised key. */
 export function* issuesOf(error: z.core.$ZodError): Generator<{ issue: Issue; key?: string }> {
   for (const issue of error.issues) {
     if (issue.code === "unrecognized_keys") for (const key of issue.keys) yield { issue, key };
