@@ -9,19 +9,22 @@ export interface DecodeOptions {
   readonly decoder?: DecoderName;
   /** At most this many frames per second, chosen by timestamp: the first frame in each 1/fps interval from the first pts. */
   readonly fps?: number;
-  /** Seconds on the container's clock; frames with start <= pts < end. */
+  /**
+   * Seconds on the container's clock; frames with start <= pts < end. Decoding begins at a keyframe before `start`, so
+   * `index` and the counts then speak of the part that was decoded.
+   */
   readonly start?: number;
   readonly end?: number;
   /** Refuse frames with more pixels than this (default 64 Mi). */
   readonly maxPixels?: number;
   /** Wall-clock limit for the whole file, seconds. */
   readonly timeout?: number;
-  /** Give up when no frame came for this long while one was wanted, seconds. */
+  /** Give up when decoding made no progress for this long while a frame was wanted, seconds (default 60). */
   readonly stall?: number;
   readonly signal?: AbortSignal;
 }
 
-/** A decoded frame: upright, square pixels, RGB. */
+/** A decoded frame: upright, square pixels, RGB. Where the size changes within a stream, later frames are scaled to the first size. */
 export interface DecodedFrame {
   /** Among decoded frames, from 0. */
   readonly index: number;
@@ -39,7 +42,8 @@ export interface DecodeEnding {
 }
 
 /**
- * Frames in presentation order; iterate once. `ending` resolves after the last frame and rejects if opening fails.
+ * Frames in presentation order; iterate once: nothing is opened before. `ending` resolves after the last frame and rejects
+ * when opening fails, when a limit is passed, and when the loop is left early.
  * Breaking out of the loop, an error or an abort closes worker, process and file.
  */
 export interface Decoding extends AsyncIterable<DecodedFrame> {
@@ -56,6 +60,8 @@ export interface Probe {
   readonly display: { readonly width: number; readonly height: number };
   /** Clockwise quarter turns in degrees that make it upright: 0, 90, 180, 270. */
   readonly rotation: 0 | 90 | 180 | 270;
+  /** It must be mirrored left-right before it is turned. */
+  readonly mirrored: boolean;
   readonly sampleAspectRatio: number;
   /** Microseconds; null where the container does not say. */
   readonly duration: number | null;
