@@ -30,7 +30,9 @@ export function tensorOf(value: Value): tf.Tensor {
 /** A tensor's values, copied; bool becomes bytes 0 or 1. */
 export async function readTensor(tensor: tf.Tensor): Promise<Value> {
   const data = await tensor.data();
-  return { data: data.slice() as Value["data"], shape: [...tensor.shape] };
+  // A lossless cast on the cpu backend changes the tensor's dtype only: the array may still be of the former one.
+  const Numbers = tensor.dtype === "float32" ? Float32Array : tensor.dtype === "int32" ? Int32Array : Uint8Array;
+  return { data: Numbers.from(data), shape: [...tensor.shape] };
 }
 
 /** Makes @tensorflow/tfjs-node-gpu's `tensorflow` backend known in this process. Call only after `probeTensorflow` was content. */

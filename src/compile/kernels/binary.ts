@@ -92,7 +92,6 @@ export const binary: Kernels = {
   LessEqual: comparison("LessOrEqual"),
   LogicalAnd: logic("And"),
   LogicalOr: logic("Or"),
-  LogicalXor: logic("Xor"),
   BitwiseAnd: arithmetic("BitwiseAnd"),
   Select: ({ inputs, backend, graph }) => {
     const { condition, t, e } = inputs as Record<"condition" | "t" | "e", TensorInfo>;

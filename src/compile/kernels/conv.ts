@@ -6,6 +6,7 @@ import { activate } from "./activation.ts";
 import type { Call, Kernels } from "./define.ts";
 import { pixelBlocks, suitsPixelBlocks } from "./pixel-blocks.ts";
 import { subpixel } from "./subpixel.ts";
+import { padsOf, slide } from "./windows.ts";
 
 type Info = backend_util.Conv2DInfo;
 
@@ -30,17 +31,11 @@ export const conv: Kernels = {
       format,
     );
     const x = backend.take(dy, layoutOf(format));
-    const shape = [info.batchSize, info.inChannels, info.inHeight, info.inWidth];
     const values = backend.values(filter) as Float32Array | null;
     const result =
       values && info.strideHeight === info.strideWidth
         ? subpixel(graph, x, values, info)
-        : graph.add(
-            "ConvTranspose",
-            [x, backend.take(filter, [3, 2, 0, 1])],
-            { shape, type: "float32" },
-            transposed(info),
-          );
+        : transposed(graph, x, backend.take(filter, [3, 2, 0, 1]), info);
     return give(backend, result, format);
   },
 };
@@ -90,51 +85,33 @@ function depthwise({ inputs, attrs, backend, graph }: Call, bias: TensorInfo | n
 }
 
 function convNode(graph: Graph, x: Sym, weights: Sym, bias: Sym | null, info: Info, group = 1): Sym {
-  const shape = [info.batchSize, info.outChannels, info.outHeight, info.outWidth];
-  return graph.add(
-    "Conv",
-    bias ? [x, weights, bias] : [x, weights],
-    { shape, type: "float32" },
+  const dilations = [info.dilationHeight, info.dilationWidth];
+  return slide(graph, "Conv", bias ? [x, weights, bias] : [x, weights], info, { dilations, group });
+}
+
+/** ConvTranspose with a filter [out, in, height, width] that is not known beforehand. */
+function transposed(graph: Graph, x: Sym, filter: Sym, info: Info): Sym {
+  const pads = padsOf(info);
+  const reached = (out: number, stride: number, kernel: number, near: number, far: number) =>
+    (out - 1) * stride + kernel - near - far;
+  const rows = reached(info.outHeight, info.strideHeight, info.filterHeight, pads[0], pads[2]);
+  const columns = reached(info.outWidth, info.strideWidth, info.filterWidth, pads[1], pads[3]);
+  const [n, c] = [info.batchSize, info.inChannels];
+  const result = graph.add(
+    "ConvTranspose",
+    [x, filter],
+    { shape: [n, c, rows, columns], type: "float32" },
     {
       kernel_shape: [info.filterHeight, info.filterWidth],
       strides: [info.strideHeight, info.strideWidth],
-      dilations: [info.dilationHeight, info.dilationWidth],
-      pads: padsOf(info),
-      group,
+      pads,
     },
   );
-}
-
-/**
- * ONNX' pads [top, left, bottom, right]. The far sides are worked out from the output's size, since TensorFlow.js may
- * round that size up where ONNX always rounds down.
- */
-export function padsOf(info: Info): number[] {
-  const far = (out: number, stride: number, kernel: number, length: number, near: number) =>
-    Math.max(0, (out - 1) * stride + kernel - length - near);
-  const { top, left } = info.padInfo;
-  return [
-    top,
-    left,
-    far(info.outHeight, info.strideHeight, info.effectiveFilterHeight, info.inHeight, top),
-    far(info.outWidth, info.strideWidth, info.effectiveFilterWidth, info.inWidth, left),
-  ];
-}
-
-/** Attributes of the ConvTranspose that undoes a convolution; `output_shape` would hide how rows are padded. */
-function transposed(info: Info) {
-  const [top, left, bottom, right] = padsOf(info) as Shape4;
-  const missing = (length: number, out: number, stride: number, kernel: number, pads: number) =>
-    length - ((out - 1) * stride + kernel - pads);
-  return {
-    kernel_shape: [info.filterHeight, info.filterWidth],
-    strides: [info.strideHeight, info.strideWidth],
-    pads: [top, left, bottom, right],
-    output_padding: [
-      missing(info.inHeight, info.outHeight, info.strideHeight, info.filterHeight, top + bottom),
-      missing(info.inWidth, info.outWidth, info.strideWidth, info.filterWidth, left + right),
-    ],
-  };
+  // Pixels that no window of the convolution saw get no gradient.
+  const shape = [n, c, info.inHeight, info.inWidth];
+  if (rows === info.inHeight && columns === info.inWidth) return result;
+  const more = graph.int64([0, 0, 0, 0, 0, 0, info.inHeight - rows, info.inWidth - columns]);
+  return graph.add("Pad", [result, more, graph.scalar(0)], { shape, type: "float32" });
 }
 
 export const layoutOf = (format: "channelsLast" | "channelsFirst") => (format === "channelsLast" ? NCHW : logical(4));

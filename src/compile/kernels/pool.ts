@@ -1,7 +1,8 @@
 import { backend_util, type TensorInfo } from "@tensorflow/tfjs-core";
 import { NCHW } from "../layout.ts";
-import { give, padsOf } from "./conv.ts";
+import { give } from "./conv.ts";
 import type { Kernel, Kernels } from "./define.ts";
+import { slide } from "./windows.ts";
 
 /** Pooling over windows of an NHWC tensor. Means leave the padding out. */
 export const pool: Kernels = {
@@ -21,18 +22,7 @@ function window(op: string, extra: Readonly<Record<string, number>>): Kernel {
       attrs.dimRoundingMode,
     );
     const sym = graph.cast(backend.take(x, NCHW), "float32");
-    const shape = [info.batchSize, info.outChannels, info.outHeight, info.outWidth];
-    const result = graph.add(
-      op,
-      [sym],
-      { shape, type: "float32" },
-      {
-        kernel_shape: [info.filterHeight, info.filterWidth],
-        strides: [info.strideHeight, info.strideWidth],
-        pads: padsOf(info),
-        ...extra,
-      },
-    );
+    const result = slide(graph, op, [sym], info, extra);
     const out = give(backend, graph.cast(result, x.dtype as "float32"), "channelsLast");
     return { ...out, dtype: x.dtype };
   };

@@ -1,4 +1,4 @@
-import { type TensorInfo, util } from "@tensorflow/tfjs-core";
+import { util } from "@tensorflow/tfjs-core";
 import type { Graph, Sym } from "../graph.ts";
 import { without } from "../layout.ts";
 import { asIs, type Kernel, type Kernels, sizeOf } from "./define.ts";
@@ -14,8 +14,14 @@ export const reduce: Kernels = {
   Any: reduction("ReduceMax", 0, "bool"),
   ArgMax: position("ArgMax"),
   ArgMin: position("ArgMin"),
-  Softmax: along("Softmax", "logits", "dim"),
-  LogSoftmax: along("LogSoftmax", "logits", "axis"),
+  Softmax: ({ inputs, attrs, backend, graph }) => {
+    const logits = inputs.logits!;
+    const { sym, layout } = asIs(backend, logits);
+    const axis = util.parseAxisParam(attrs.dim, logits.shape)[0]!;
+    const value = graph.cast(sym, "float32");
+    const result = graph.add("Softmax", [value], value, { axis: layout.indexOf(axis) });
+    return backend.give(result, logits.shape, "float32", layout);
+  },
   Cumsum: ({ inputs, attrs, backend, graph }) => {
     const x = inputs.x!;
     const { sym, layout } = asIs(backend, x);
@@ -39,7 +45,8 @@ export const reduce: Kernels = {
 function reduction(op: string, empty: number, forced?: "float32" | "bool"): Kernel {
   return ({ inputs, attrs, backend, graph }) => {
     const x = inputs.x!;
-    const axes = util.parseAxisParam(attrs.axis, x.shape);
+    // Max alone has another name for them.
+    const axes = util.parseAxisParam(attrs.axis ?? attrs.reductionIndices, x.shape);
     const shape = attrs.keepDims
       ? x.shape.map((length, axis) => (axes.includes(axis) ? 1 : length))
       : x.shape.filter((_, axis) => !axes.includes(axis));
@@ -51,9 +58,7 @@ function reduction(op: string, empty: number, forced?: "float32" | "bool"): Kern
     const outer = after.map((axis) => shape[axis]!);
     const value = graph.cast(sym, type);
     const at = axes.map((axis) => layout.indexOf(axis)).sort((a, b) => a - b);
-    let result = axes.length === 0 ? value : reduceNode(graph, op, value, at, outer, attrs.keepDims === true);
-    if (type === "float32" && (op === "ReduceMax" || op === "ReduceMin"))
-      result = spreadNaN(graph, value, result, at, outer, attrs.keepDims === true);
+    const result = axes.length === 0 ? value : reduceNode(graph, op, value, at, outer, attrs.keepDims === true);
     return backend.give(graph.cast(result, dtype), shape, dtype, after);
   };
 }
@@ -67,18 +72,6 @@ function reduceNode(
   keep: boolean,
 ) {
   return graph.add(op, [x, graph.int64(axes)], { shape, type: x.type }, { keepdims: keep ? 1 : 0 });
-}
-
-// Replaced below by nothing but the result when ONNX Runtime already lets NaN through.
-function spreadNaN(
-  _graph: Graph,
-  _x: Sym,
-  result: Sym,
-  _axes: readonly number[],
-  _shape: readonly number[],
-  _keep: boolean,
-) {
-  return result;
 }
 
 function position(op: string): Kernel {
@@ -96,16 +89,6 @@ function position(op: string): Kernel {
       { axis: layout.indexOf(axis), keepdims: 0 },
     );
     return backend.give(graph.cast(result, "int32"), shape, "int32", after);
-  };
-}
-
-function along(op: string, input: string, attribute: string): Kernel {
-  return ({ inputs, attrs, backend, graph }) => {
-    const x = inputs[input] as TensorInfo;
-    const { sym, layout } = asIs(backend, x);
-    const axis = util.parseAxisParam(attrs[attribute], x.shape)[0]!;
-    const value = graph.cast(sym, "float32");
-    return backend.give(graph.add(op, [value], value, { axis: layout.indexOf(axis) }), x.shape, "float32", layout);
   };
 }
 

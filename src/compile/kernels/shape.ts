@@ -46,7 +46,7 @@ export const shape: Kernels = {
   },
   StridedSlice: ({ inputs, attrs, backend, graph }) => {
     const x = inputs.x!;
-    const { begin, strides, finalShapeSparse, finalShape } = slice_util.sliceInfo(
+    const { begin, end, strides, finalShape } = slice_util.sliceInfo(
       x.shape,
       attrs.begin,
       attrs.end,
@@ -57,7 +57,8 @@ export const shape: Kernels = {
       attrs.newAxisMask,
       attrs.shrinkAxisMask,
     );
-    return reshape(backend, graph, slice(backend, graph, x, begin, finalShapeSparse, strides), finalShape);
+    const size = slice_util.computeOutShape(begin, end, strides);
+    return reshape(backend, graph, slice(backend, graph, x, begin, size, strides), finalShape);
   },
   SplitV: ({ inputs, attrs, backend, graph }) => {
     const x = inputs.x!;
@@ -108,16 +109,11 @@ export const shape: Kernels = {
     const { sym, layout } = asIs(backend, x);
     const out = { shape: physical(target, layout), type: sym.type };
     if (reps.every((n) => n === 1)) return backend.give(sym, x.shape, x.dtype, layout);
-    const result = graph.add("Tile", [sym, graph.int64(physical(reps, layout))], out);
-    return backend.give(result, target, x.dtype, layout);
-  },
-  BroadcastTo: ({ inputs, attrs, backend, graph }) => {
-    const x = inputs.x!;
-    const target: number[] = attrs.shape;
-    const layout = commonLayout(backend, [x], target.length);
-    const sym = backend.takeBroadcast(x, layout);
-    const outer = physical(target, layout);
-    const result = graph.add("Expand", [sym, graph.int64(outer)], { shape: outer, type: sym.type });
+    // tf.broadcastTo arrives here too.
+    const spread = reps.every((n, axis) => n === 1 || x.shape[axis] === 1);
+    const result = spread
+      ? graph.add("Expand", [sym, graph.int64(out.shape)], out)
+      : graph.add("Tile", [sym, graph.int64(physical(reps, layout))], out);
     return backend.give(result, target, x.dtype, layout);
   },
   PadV2: ({ inputs, attrs, backend, graph }) => {

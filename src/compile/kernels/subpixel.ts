@@ -1,5 +1,6 @@
 import type { backend_util } from "@tensorflow/tfjs-core";
 import type { Graph, Sym } from "../graph.ts";
+import { crop } from "./windows.ts";
 
 /**
  * A transposed convolution as an ordinary one that computes all positions within a stride at once, followed by
@@ -49,10 +50,5 @@ export function subpixel(graph: Graph, x: Sym, values: Float32Array, info: backe
           { shape: [n, cout, rows * s, columns * s], type: "float32" },
           { blocksize: s, mode: "DCR" },
         );
-  if (large.shape[2] === info.inHeight && large.shape[3] === info.inWidth) return large;
-  return graph.add(
-    "Slice",
-    [large, graph.int64([top, left]), graph.int64([top + info.inHeight, left + info.inWidth]), graph.int64([2, 3])],
-    { shape: [n, cout, info.inHeight, info.inWidth], type: "float32" },
-  );
+  return crop(graph, large, [top, left], [info.inHeight, info.inWidth]);
 }

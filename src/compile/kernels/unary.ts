@@ -50,14 +50,17 @@ export const unary: Kernels = {
   Cosh: float(op("Cosh")),
   Elu: float(op("Elu")),
   Erf: float(op("Erf")),
-  // Unlike its neighbours, this one always gives float32.
+  // Unlike their neighbours, Exp and LeakyRelu always give float32.
   Exp: map((graph, x) => same(graph, "Exp", graph.cast(x, "float32")), "float32"),
   Expm1: float((graph, x) => graph.add("Sub", [same(graph, "Exp", x), graph.scalar(1)], x)),
   Floor: rounding("Floor"),
   IsFinite: question((graph, x) => not(graph, or(graph, areNaN(graph, x, null), areInf(graph, x, null)), null)),
   IsInf: question(areInf),
   IsNan: question(areNaN),
-  LeakyRelu: float((graph, x, { alpha }) => same(graph, "LeakyRelu", x, { alpha: { f: alpha } })),
+  LeakyRelu: map(
+    (graph, x, { alpha }) => same(graph, "LeakyRelu", graph.cast(x, "float32"), { alpha: { f: alpha } }),
+    "float32",
+  ),
   Log: float(op("Log")),
   Log1p: float((graph, x) => same(graph, "Log", graph.add("Add", [x, graph.scalar(1)], x))),
   LogicalNot: map((graph, x) => not(graph, graph.cast(x, "bool"), null), "bool"),
