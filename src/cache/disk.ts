@@ -1,4 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, mkdir, open, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { PipeError } from "../errors.ts";
 
 /**
@@ -25,6 +26,28 @@ export async function writeAll(handle: FileHandle, chunks: readonly Uint8Array[]
   }
 }
 
+/**
+ * Makes a folder and those above it. Unlike node's own recursive mkdir it rejects with the system's true reason, and
+ * bears that others remove an empty folder on the way at the same time.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await mkdir(path);
+      return;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if ((await stat(path).catch(() => undefined))?.isDirectory()) return;
+      const above = dirname(path);
+      if (code !== "ENOENT" || above === path || attempt === ATTEMPTS) throw error;
+      await makeFolder(above);
+    }
+  }
+}
+
+/** How often the folder above may vanish between being made and being used. */
+const ATTEMPTS = 10;
+
 /** Makes the names in a folder durable; a no-op where folders cannot be opened (Windows). */
 export async function syncFolder(path: string): Promise<void> {
   if (process.platform === "win32") return;
@@ -45,6 +68,7 @@ const CAUSES: Record<string, readonly [why: string, hint: string]> = {
   EROFS: ["the file system is read-only", WRITABLE],
   EACCES: ["permission denied", WRITABLE],
   EPERM: ["permission denied", WRITABLE],
+  ENOENT: ["the folder cannot be made there", "Choose another output folder."],
   ENOTDIR: ["a part of the path is a file, not a folder", "Choose another output folder."],
   EEXIST: ["a file stands where a folder is needed", "Choose another output folder."],
   ENAMETOOLONG: ["the name is too long", "Choose an output folder with a shorter path."],

@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { MARKER } from "./marker.ts";
+import { MARKER, ROWS } from "./marker.ts";
 
 const NAME = /^[0-9a-f]{16}$/;
 
@@ -21,11 +21,11 @@ export function entryName(sha256: string): string {
 
 /** Folders under `folder` that are entries or look like them: an entry itself, a source's folder, or a whole output. */
 export async function entryFolders(folder: string): Promise<string[]> {
-  if (await isFile(join(folder, MARKER))) return [folder];
+  if (await isEntry(folder)) return [folder];
   const found: string[] = [];
   for (const name of await namesIn(folder)) {
     const below = join(folder, name);
-    if (await isFile(join(below, MARKER))) found.push(below);
+    if (await isEntry(below)) found.push(below);
     else for (const key of await namesIn(below)) found.push(join(below, key));
   }
   return found;
@@ -37,6 +37,9 @@ export async function namesIn(folder: string): Promise<string[]> {
   return names.filter((name) => NAME.test(name)).sort();
 }
 
-async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+/** An entry that lost its marker is still seen as one, by its rows. */
+async function isEntry(folder: string): Promise<boolean> {
+  for (const name of [MARKER, ROWS])
+    if ((await stat(join(folder, name)).catch(() => undefined)) !== undefined) return true;
+  return false;
 }

@@ -83,6 +83,7 @@ export function decodeMarker(text: string): Marker | { problem: string } {
   } catch {
     return { problem: `${MARKER} is not JSON` };
   }
+  if (value === null || typeof value !== "object") return { problem: `${MARKER} is not a marker` };
   const { sha256: seal, ...rest } = value as Record<string, Json>;
   if (typeof rest.format === "number" && rest.format > FORMAT)
     return { problem: `${MARKER} has format ${rest.format}, newer than this affect-pipe reads (${FORMAT})` };

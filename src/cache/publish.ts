@@ -1,7 +1,7 @@
-import { mkdir, rename, rmdir, stat } from "node:fs/promises";
+import { rename, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { checkEntry } from "./check.ts";
-import { diskError, syncFolder } from "./disk.ts";
+import { diskError, makeFolder, syncFolder } from "./disk.ts";
 import type { TempFolder } from "./temp.ts";
 
 /**
@@ -16,7 +16,7 @@ export async function publish(temp: TempFolder, entry: string, place: string): P
   try {
     await syncFolder(entry);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      await mkdir(parent, { recursive: true });
+      await makeFolder(parent);
       if (await moved(entry, place)) {
         await syncFolder(parent);
         await syncFolder(dirname(parent));

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, rmdir } from "node:fs/promises";
+import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { digestOf } from "../digest.ts";
-import { diskError } from "./disk.ts";
+import { diskError, makeFolder } from "./disk.ts";
 
 /** Where unfinished work lies inside an output folder. */
 export const TEMP = ".tmp";
@@ -29,7 +29,7 @@ export class TempFolder implements AsyncDisposable {
     const path = join(root, `${process.pid}-${startOf(process.pid)}-${HOST}-${randomBytes(6).toString("hex")}`);
     try {
       await sweep(output);
-      await mkdir(path, { recursive: true });
+      await makeFolder(path);
     } catch (error) {
       throw diskError(error, path);
     }

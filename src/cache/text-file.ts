@@ -1,6 +1,6 @@
-import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
+import { type FileHandle, open, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { diskError, syncFolder, writeAll } from "./disk.ts";
+import { diskError, makeFolder, syncFolder, writeAll } from "./disk.ts";
 import { TempFolder } from "./temp.ts";
 
 /**
@@ -45,7 +45,7 @@ export class TextFile implements AsyncDisposable {
     try {
       await this.#handle.sync();
       await this.#close();
-      await mkdir(dirname(this.path), { recursive: true });
+      await makeFolder(dirname(this.path));
       await rename(join(this.#temp.path, basename(this.path)), this.path);
       await syncFolder(dirname(this.path));
     } catch (error) {

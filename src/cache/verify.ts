@@ -3,7 +3,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { PipeError } from "../errors.ts";
 import { checkEntry } from "./check.ts";
 import { entryFolders, namesIn } from "./layout.ts";
-import { MARKER, readMarker } from "./marker.ts";
+import { MARKER, ROWS, readMarker } from "./marker.ts";
 import { leftovers, TEMP } from "./temp.ts";
 
 /** What verifying one thing found. `entry` is its path below the folder verified. */
@@ -64,7 +64,7 @@ async function strangersBelow(root: string, name: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => undefined);
   if (names === undefined) return [`${name} is not a folder`];
   // A source's folder was given: what is inside its entries was looked at with them.
-  if (names.includes(MARKER)) return [];
+  if (names.includes(MARKER) || names.includes(ROWS)) return [];
   const keys = new Set(await namesIn(folder));
   return names.filter((one) => !keys.has(one)).map((one) => `${name}/${one} does not belong to a cache`);
 }
