@@ -1,0 +1,56 @@
+import { z } from "zod";
+import { PipeError, reasonOf } from "../errors.ts";
+import { DECODERS } from "../media/types.ts";
+import { defineStage } from "./define.ts";
+
+/**
+ * The start of every expensive pipeline: the frames of a video, upright, with square pixels and the container's own
+ * timestamps. Which frames are sampled is decided by time, never by counting.
+ */
+export default defineStage({
+  name: "extract-frames",
+  summary: "videos → frame*: decoded, upright, RGB, sampled by timestamp",
+  version: 1,
+  takes: "none",
+  gives: "frame",
+  options: z.strictObject({
+    input: z.array(z.string().min(1)).min(1).default(["data/samples"]).describe("videos, folders of videos, or globs"),
+    fps: z.number().positive().optional().describe("at most this many frames a second; default: all"),
+    start: z.number().nonnegative().optional().describe("leave out what is shown before this second"),
+    end: z.number().positive().optional().describe("leave out what is shown from this second on"),
+    decoder: z
+      .enum(DECODERS)
+      .default("auto")
+      .describe("libav inside this package (auto), or the ffmpeg executable of this machine"),
+    maxPixels: z.int().positive().optional().describe("refuse frames of more pixels than this"),
+    timeout: z.number().positive().optional().describe("give a video up after this many seconds"),
+    stall: z.number().positive().optional().describe("give a video up when no frame comes for this many seconds"),
+  }),
+  runtime: ["input", "maxPixels", "timeout", "stall"],
+  async *sources({ input }, { signal, digest }) {
+    const { expandInputs } = await import("../media/inputs.ts");
+    for await (const found of expandInputs(input, { signal })) {
+      if ("refused" in found) yield found;
+      else
+        try {
+          yield { ...found, digest: await digest(found.path) };
+        } catch (error) {
+          signal.throwIfAborted();
+          yield { path: found.path, name: found.name, refused: reasonOf(error) };
+        }
+    }
+  },
+  run: ({ input: _, ...options }, { source, signal, ledger, verdict }) =>
+    async function* () {
+      if (options.start !== undefined && options.end !== undefined && options.end <= options.start)
+        throw new PipeError(`extract-frames: end (${options.end} s) is not after start (${options.start} s).`);
+      const { decode } = await import("../media/index.ts");
+      const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+      const decoding = decode(source.path, { ...given, signal });
+      for await (const { index, pts, image } of decoding) yield { kind: "frame", index, pts, image };
+      const ending = await decoding.ending;
+      for (const name of ["demuxed", "decoded", "failed", "sampled", "skipped"] as const)
+        ledger.add(name, ending.counts[name]);
+      verdict(ending.verdict, ending.detail);
+    },
+});
