@@ -3,6 +3,7 @@ import cacheLatents from "./cache-latents.ts";
 import cropBodies from "./crop-bodies.ts";
 import cropFaces from "./crop-faces.ts";
 import encodeLatents from "./encode-latents.ts";
+import extractFrames from "./extract-frames.ts";
 import readLatents from "./read-latents.ts";
 import writeRows from "./write-rows.ts";
 
@@ -12,6 +13,7 @@ export const stages = {
   "crop-bodies": cropBodies,
   "crop-faces": cropFaces,
   "encode-latents": encodeLatents,
+  "extract-frames": extractFrames,
   "read-latents": readLatents,
   "write-rows": writeRows,
 };
