@@ -62,6 +62,8 @@ class Run {
   readonly #ended: { item: ReportItem; outcome: Outcome }[] = [];
   readonly #byKey = new Map<string, Promise<unknown>>();
   #next = 0;
+  /** The sources could not be told to their end. */
+  #broken = false;
   #wake: () => void = () => {};
 
   constructor(pipeline: BoundPipeline, options: RunOptions) {
@@ -135,7 +137,10 @@ class Run {
         this.#wake();
       }
     } catch (error) {
-      if (!signal.aborted) throw error;
+      if (signal.aborted) return;
+      // What was asked for is wrong: that is told once what is in flight is done, not after hours of other work.
+      this.#broken = true;
+      throw error;
     } finally {
       this.#state.counted = true;
       this.#wake();
@@ -143,7 +148,7 @@ class Run {
   }
 
   async #work(pool: SharedPool): Promise<void> {
-    while (!this.#interrupted) {
+    while (!this.#interrupted && !this.#broken) {
       const at = this.#next;
       const planned = this.#found[at];
       if (planned) {
