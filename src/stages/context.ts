@@ -1,3 +1,4 @@
+import type { Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import { Ledger } from "../ledger.ts";
 import type { Source } from "../records.ts";
@@ -48,11 +49,18 @@ export class SharedPool implements AsyncDisposable {
 export interface LooseContext extends Context, AsyncDisposable {}
 
 /**
- * A context for `toStream` outside the runner: its own ledger, no key, notes on stderr. Give the same one to all stages
- * of one pipeline, with the `source` that the first of them reads.
+ * A context for `toStream` outside the runner: its own ledger, no key unless given, notes on stderr. Give the same one
+ * to all stages of one pipeline, with the `source` that the first of them reads.
  */
 export function looseContext(
-  options: { source?: Source; signal?: AbortSignal; note?: (message: string) => void } = {},
+  options: {
+    source?: Source;
+    /** What a sink stores its result under: the sha256 of all that shapes it, and what that was made from. */
+    key?: string;
+    keyParts?: Json;
+    signal?: AbortSignal;
+    note?: (message: string) => void;
+  } = {},
 ): LooseContext {
   const pool = new SharedPool();
   let ending: Context["ending"] = null;
@@ -64,8 +72,8 @@ export function looseContext(
         hint: "Give one: toStream(stage, looseContext({ source })).",
       });
     },
-    key: "",
-    keyParts: {},
+    key: options.key ?? "",
+    keyParts: options.keyParts ?? {},
     ledger: new Ledger(),
     verdict(verdict, detail) {
       ending = detail === undefined ? { verdict } : { verdict, detail };
