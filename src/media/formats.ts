@@ -20,12 +20,5 @@ export const CONTAINERS: readonly string[] = [
   "webm",
 ];
 
-/** File names that a folder is searched for, lower case. */
-export const VIDEO_EXTENSIONS: ReadonlySet<string> = new Set(
-  "3g2 3gp asf avi flv ivf m2ts m4v mkv mov mp4 mpeg mpg mts mxf nut ogm ogv rm rmvb ts vob webm wmv"
-    .split(" ")
-    .map((extension) => `.${extension}`),
-);
-
 /** Frames with more pixels than this are refused: 64 Mi, i.e. 8192 × 8192. */
 export const MAX_PIXELS = 64 * 1024 * 1024;

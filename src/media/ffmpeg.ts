@@ -1,0 +1,123 @@
+import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { PipeError } from "../errors.ts";
+import { Clock, Sampler } from "./clock.ts";
+import { decodingOf } from "./decoding.ts";
+import { judge } from "./ending.ts";
+import { Gate } from "./ffmpeg-order.ts";
+import { type Probed, packetTimes, probeWithTools } from "./ffmpeg-probe.ts";
+import { FfmpegRun } from "./ffmpeg-run.ts";
+import type { RawFrame } from "./ffmpeg-stream.ts";
+import { findTools } from "./ffmpeg-tools.ts";
+import { MAX_PIXELS } from "./formats.ts";
+import { turnedSize } from "./geometry.ts";
+import { Limits } from "./limits.ts";
+import { openRegular } from "./open.ts";
+import { missingBytes } from "./structure.ts";
+import type { DecodedFrame, DecodeEnding, DecodeOptions, Decoding, Probe } from "./types.ts";
+
+/**
+ * Decodes with the user's ffmpeg, in its own process. ffprobe lists the packets first, since ffmpeg's exit code is 0 for
+ * files that end early. Unlike libav's, frames that the sampling passes over are converted and piped all the same.
+ */
+export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding {
+  return decodingOf(path, async function* (): AsyncGenerator<DecodedFrame, DecodeEnding, void> {
+    const file = resolve(path);
+    const { handle, bytes } = await openRegular(file);
+    const missing = await missingBytes(handle, bytes).finally(() => handle.close());
+    const tools = await findTools();
+    let run: FfmpegRun | undefined;
+    const limits = new Limits(path, options, () => run?.progress ?? 0);
+    try {
+      const { maxPixels = MAX_PIXELS, start, end } = options;
+      const probed = await limits.race(probeWithTools(file, tools, maxPixels, limits.signal));
+      const packets = await limits.race(packetTimes(file, tools, probed, maxPixels, limits.signal));
+      const begin = (from?: number): FfmpegRun =>
+        new FfmpegRun({ file, tools, probed, maxPixels, ...(from !== undefined && { from }) });
+      const seeking = start !== undefined && start > 0;
+      run = begin(seeking ? Math.max(0, start - 1) : undefined);
+      let next = await limits.race(run.next());
+      let jumped = seeking;
+      if (seeking && (next === undefined || next.pts > start * 1e6)) {
+        // The index led to a keyframe later than `start`: frames before it would be missing.
+        await run.close();
+        run = begin();
+        next = await limits.race(run.next());
+        jumped = false;
+      }
+
+      const clock = new Clock();
+      const sampler = new Sampler(options);
+      let [decoded, sampled, skipped] = [0, 0, 0];
+      let [first, last] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+      let state: "running" | "damaged" | "ended" = "running";
+      const gate = new Gate(gateable(packets, probed) ? packets : [], probed.delay);
+      for (; state === "running"; next = next && (await limits.race(run.next()))) {
+        let { frames, hole } = gate.push(next);
+        if (hole && !(await reportedError(run))) [frames, hole] = [[...frames, ...gate.open()], false];
+        for (const frame of frames) {
+          const pts = clock.next(frame.pts, 1);
+          if (decoded === 0) first = pts;
+          last = pts;
+          const index = decoded++;
+          const wish = sampler.see(pts);
+          if (wish === "sample") {
+            sampled++;
+            yield { index, pts, image: { ...turnedSize(probed.square, probed.orientation), data: frame.data } };
+          } else skipped++;
+          if (wish === "end") {
+            state = "ended";
+            break;
+          }
+        }
+        if (hole && state === "running") state = "damaged";
+        if (next === undefined && state === "running") break;
+      }
+      if (state === "running") await limits.race(run.finished);
+      const error = run.error;
+      if (decoded === 0 && packets.length === 0)
+        throw new PipeError(`${path}: ffmpeg could not decode it: ${error ?? "no frame came"}.`);
+      const partial = start !== undefined || end !== undefined;
+      const till = state === "ended" ? last : state === "damaged" && end !== undefined ? end * 1e6 : Infinity;
+      return judge({
+        packets,
+        decoded,
+        sampled,
+        skipped,
+        announced: partial ? null : probed.probe.announcedFrames,
+        missingBytes: missing,
+        ...(partial && { part: { first: jumped ? first : Number.NEGATIVE_INFINITY, last: till } }),
+        ...(error !== undefined && { error }),
+      });
+    } finally {
+      limits.close();
+      await run?.close();
+    }
+  });
+}
+
+/** What the file says of itself, read by the user's ffprobe. */
+export async function probeWithFfmpeg(path: string, options: DecodeOptions): Promise<Probe> {
+  const file = resolve(path);
+  await (await openRegular(file)).handle.close();
+  const tools = await findTools();
+  const limits = new Limits(path, options, () => 0);
+  try {
+    return (await limits.race(probeWithTools(file, tools, options.maxPixels ?? MAX_PIXELS, limits.signal))).probe;
+  } finally {
+    limits.close();
+  }
+}
+
+/** Missing frames can be told only where every packet has its time and its frame. */
+function gateable(packets: readonly (number | null)[], { probe }: Probed): boolean {
+  return probe.codec !== "vp8" && packets.every((pts) => pts !== null) && new Set(packets).size === packets.length;
+}
+
+/** ffmpeg's log comes through another pipe than its frames, and may come a little later. */
+async function reportedError(run: FfmpegRun): Promise<boolean> {
+  for (let wait = 0; wait < 10 && run.error === undefined; wait++) await sleep(20);
+  return run.error !== undefined;
+}
+
+export type { RawFrame };
