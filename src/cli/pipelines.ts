@@ -23,7 +23,7 @@ export const FILE_OPTION: Record<string, Options> = {
 export async function knownStages(session: Session): Promise<Stages> {
   if (session.stages) return session.stages;
   const { stages } = await import("../stages/index.ts");
-  return stages as unknown as Stages;
+  return stages;
 }
 
 /** The pipelines and the stages that a call works with. */

@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { checkBalance } from "../cache/balance.ts";
+import { partsByName } from "../cache/by-name.ts";
 import { checkEntry } from "../cache/check.ts";
 import { DTYPES } from "../cache/dtype.ts";
 import { entryFolder, namesIn } from "../cache/layout.ts";
@@ -44,6 +45,7 @@ export default defineStage({
       if ("problem" in marker) continue;
       found.push({ parts: marker.keyParts, written: (await stat(join(folder, name, MARKER))).mtimeMs });
     }
+    if (found.length === 0) return partsByName(output, source.name);
     return found.sort((a, b) => b.written - a.written).map(({ parts }) => parts);
   },
   run: ({ output, dtype }, context) =>

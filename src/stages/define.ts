@@ -93,7 +93,8 @@ export type Stage<
 > = StageDefinition<Takes, Gives, Schema> & ((options: z.input<Schema>) => BoundStage<Takes, Gives>);
 
 /** Any stage, as the runner sees it: it knows stages by their contract alone. */
-export type AnyStage = StageDefinition;
+// biome-ignore lint/suspicious/noExplicitAny: a table of stages of all kinds; each one's own types are checked where it is defined
+export type AnyStage = StageDefinition<any, any, z.ZodType<any>>;
 /** Stages by name: what a pipelines file may use. */
 export type Stages = Readonly<Record<string, AnyStage>>;
 

@@ -10,11 +10,9 @@ import { packageRoot } from "../../src/pipelines/package.ts";
 import { plan } from "../../src/pipelines/plan.ts";
 import { run } from "../../src/pipelines/run.ts";
 import { pipelinesJsonSchema } from "../../src/pipelines/schema.ts";
-import type { Stages } from "../../src/stages/define.ts";
-import { stages as table } from "../../src/stages/index.ts";
+import { stages } from "../../src/stages/index.ts";
 import { temporary } from "./temporary.ts";
 
-const stages = table as unknown as Stages;
 const file = path.join(packageRoot, "pipelines.yaml");
 const pipelines = load(file, stages);
 

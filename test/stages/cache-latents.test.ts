@@ -63,13 +63,21 @@ test("cached: what is intact, and nothing else", async () => {
   expect(await cacheLatents.cached!(options, asked)).toBeDefined();
 });
 
-test("published: key parts of this source only, newest first", async () => {
+test("published: key parts of this source, newest first", async () => {
   await using output = await folder();
   const options = cacheLatents.options.parse({ output: output.path });
   expect(await cacheLatents.published!(options, SOURCE)).toEqual([]);
   for (const seed of [3, 1, 2]) await store(output.path, latents(2), seed);
   expect(await cacheLatents.published!(options, SOURCE)).toEqual([parts(2), parts(1), parts(3)]);
-  expect(await cacheLatents.published!(options, { ...SOURCE, digest: digestOf("other") })).toEqual([]);
+});
+
+test("published: an edited source is known by its name, another is not", async () => {
+  await using output = await folder();
+  const options = cacheLatents.options.parse({ output: output.path });
+  await store(output.path, latents(2), 1);
+  const edited = { ...SOURCE, digest: digestOf("other") };
+  expect(await cacheLatents.published!(options, edited)).toEqual([parts(1)]);
+  expect(await cacheLatents.published!(options, { ...edited, name: "other.mp4" })).toEqual([]);
 });
 
 test("a truncated input is stored as that", async () => {
