@@ -4,7 +4,7 @@ import { canonical, type Json } from "../digest.ts";
 import { inBatches } from "../nn/batches.ts";
 import { readCheckpoint } from "../nn/checkpoint.ts";
 import type { Crop, Latent } from "../records.ts";
-import type { EncodedImage, ImageEncoder } from "../systems/anclaf/latents.ts";
+import type { EncodedImage } from "../systems/anclaf/latents.ts";
 import { ANCLAF_PRESETS, presets, ZQ_FORMS, zqShape } from "../systems/anclaf/presets.ts";
 import { defineStage } from "./define.ts";
 
@@ -59,7 +59,7 @@ export default defineStage({
         return opened;
       });
       context.facts.weights = encoder.weights;
-      context.facts.engine = engineName(encoder);
+      context.facts.engine = { ...encoder.engine };
       const shape = zqShape(presets[preset], form);
       const run = (batch: readonly Crop[]) => {
         context.signal.throwIfAborted();
@@ -74,8 +74,4 @@ function latentOf(crop: Crop, encoded: EncodedImage | null, shape: readonly numb
   const { index, pts, status, track, shot, box, score, landmarks } = crop;
   const subject = { index, pts, status, track, shot, box, score, landmarks };
   return { kind: "latent", ...subject, z: encoded?.z ?? null, shape, q: encoded?.q ?? null };
-}
-
-function engineName({ engine }: ImageEncoder): string {
-  return engine.provider === null ? engine.name : `${engine.name} (${engine.provider})`;
 }
