@@ -73,7 +73,7 @@ describe("with ANCLaF itself", () => {
     const { latents, facts, notes } = await encode(crops, { preset: "small", seed: 7, batch: 2 });
     expect(facts).toMatchObject({
       weights: "untrained (seed 7)",
-      engine: expect.stringMatching(/^(onnx|tensorflow|js)/),
+      engine: { name: expect.stringMatching(/^(onnx|tensorflow|js)$/), why: expect.stringMatching(/\w/) },
     });
     expect(notes.filter((note) => note.includes("untrained (seed 7)"))).toHaveLength(1);
     expect(tf.memory().numTensors).toBe(before);
