@@ -7,8 +7,6 @@ import type { Provider, Value } from "./types.ts";
 export interface SessionSettings {
   readonly provider: Provider;
   readonly threads: number;
-  /** Whether idle threads of ONNX Runtime keep a core busy while they wait for the next node. */
-  readonly spinning: boolean;
 }
 export interface TensorInfo {
   readonly name: string;
@@ -60,12 +58,12 @@ export class SessionHost {
   #count = 0;
   #closed: Promise<void> | null = null;
 
-  constructor(name: string, options: { provider?: Provider; threads?: number; spinning?: boolean }) {
+  constructor(name: string, options: { provider?: Provider; threads?: number }) {
     this.#name = name;
     const threads = options.threads ?? availableParallelism();
     if (!Number.isInteger(threads) || threads < 1)
       throw new PipeError(`${name}: threads must be a whole number of at least 1, not ${threads}.`);
-    this.#settings = { provider: options.provider ?? "cpu", threads, spinning: options.spinning ?? false };
+    this.#settings = { provider: options.provider ?? "cpu", threads };
   }
 
   /** Opens a model. Rejects with ONNX Runtime's reason when it is broken, or the provider is not there. */

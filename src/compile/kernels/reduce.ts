@@ -59,8 +59,17 @@ function reduction(op: string, empty: number, forced?: "float32" | "bool"): Kern
     const value = graph.cast(sym, type);
     const at = axes.map((axis) => layout.indexOf(axis)).sort((a, b) => a - b);
     const result = axes.length === 0 ? value : reduceNode(graph, op, value, at, outer, attrs.keepDims === true);
-    return backend.give(graph.cast(result, dtype), shape, dtype, after);
+    const extreme = type === "float32" && (op === "ReduceMax" || op === "ReduceMin") && axes.length > 0;
+    const whole = extreme ? letNaNThrough(graph, value, result, at, attrs.keepDims === true) : result;
+    return backend.give(graph.cast(whole, dtype), shape, dtype, after);
   };
+}
+
+/** ONNX Runtime's extremes pass NaN over; TensorFlow.js' are NaN where any element is. */
+function letNaNThrough(graph: Graph, x: Sym, extreme: Sym, axes: readonly number[], keep: boolean): Sym {
+  const flags = graph.cast(graph.add("IsNaN", [x], { shape: x.shape, type: "bool" }), "int32");
+  const found = graph.cast(reduceNode(graph, "ReduceMax", flags, axes, extreme.shape, keep), "bool");
+  return graph.add("Where", [found, graph.scalar(Number.NaN), extreme], extreme);
 }
 
 function reduceNode(
