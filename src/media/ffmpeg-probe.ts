@@ -13,13 +13,15 @@ export interface Probed {
   readonly base: Rational;
   readonly square: Size;
   readonly orientation: Orientation;
+  /** Where colour samples lie, as options of ffmpeg's `scale`, which does not ask the frames for it. */
+  readonly chroma: string;
   /** Frames that the decoder holds back to bring them into order. */
   readonly delay: number;
 }
 
 const WANTED =
-  "format=format_name,duration:stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,time_base,nb_frames," +
-  "has_b_frames,avg_frame_rate,duration:stream_disposition=attached_pic:stream_side_data";
+  "format=format_name,duration:stream=index,codec_type,codec_name,width,height,pix_fmt,chroma_location," +
+  "sample_aspect_ratio,time_base,nb_frames,has_b_frames,avg_frame_rate,duration:stream_disposition=attached_pic:stream_side_data";
 
 /**
  * Facts of the first real video stream (not cover art), from ffprobe.
@@ -62,6 +64,7 @@ export async function probeWithTools(
     base: rational(stream.time_base),
     square,
     orientation,
+    chroma: chromaOf(stream.pix_fmt ?? "", stream.chroma_location),
     delay: stream.has_b_frames ?? 0,
     probe: {
       container: format.format_name ?? "unknown",
@@ -110,6 +113,8 @@ interface StreamFacts {
   readonly codec_name?: string;
   readonly width?: number;
   readonly height?: number;
+  readonly pix_fmt?: string;
+  readonly chroma_location?: string;
   readonly sample_aspect_ratio?: string;
   readonly time_base?: string;
   readonly nb_frames?: string;
@@ -123,6 +128,14 @@ interface StreamFacts {
 interface FormatFacts {
   readonly format_name?: string;
   readonly duration?: string;
+}
+
+/** Positions in 1/256 of the luma grid; where nothing is said, on the left as in MPEG-2 and later. */
+function chromaOf(format: string, location = "left"): string {
+  const across = /bottom$|top$|center/.test(location) ? 128 : 0;
+  const down = location.startsWith("top") ? 0 : location.startsWith("bottom") ? 256 : 128;
+  if (/420|^nv12|^nv21|^p01/.test(format)) return `in_h_chr_pos=${across}:in_v_chr_pos=${down}`;
+  return /42[12]|^nv16|^y21/.test(format) ? `in_h_chr_pos=${across}` : "";
 }
 
 /** "128:117" or "1/19200"; 0/1 where nothing is said. */

@@ -60,10 +60,10 @@ export class FfmpegRun {
 
   async #run({ file, tools, probed, maxPixels, from }: RunOptions): Promise<void> {
     const { default: ffmpeg } = await import("fluent-ffmpeg");
-    const { square, orientation, index } = probed;
+    const { square, orientation, index, chroma } = probed;
     const filters = [
       "settb=1/1000000",
-      `scale=${square.width}:${square.height}:flags=bicubic`,
+      `scale=${[square.width, square.height, "flags=bicubic", chroma].filter(Boolean).join(":")}`,
       "format=rgb24",
       ...filtersOf(orientation),
     ];

@@ -1,4 +1,4 @@
-import { AV_PIX_FMT_RGB24 } from "node-av/constants";
+import { AV_FRAME_FLAG_INTERLACED, AV_PIX_FMT_RGB24 } from "node-av/constants";
 import { FFmpegError, Frame, SoftwareScaleContext } from "node-av/lib";
 import type { Image } from "../records.ts";
 import { type Orientation, turn } from "./geometry.ts";
@@ -26,6 +26,8 @@ export class Converter implements Disposable {
   }
 
   convert(frame: Frame): Image {
+    // Both fields go into one picture; swscale refuses to mix interlaced input with progressive output.
+    frame.clearFlags(AV_FRAME_FLAG_INTERLACED);
     FFmpegError.throwIfError(this.#scaler.scaleFrameSync(this.#rgb, frame), "sws_scale_frame");
     return turn(this.#rgb.data![0]!, this.#rgb.linesize[0]!, this.#size, this.#orientation);
   }

@@ -94,7 +94,8 @@ function decodeFrom(job: Job, video: OpenVideo, codec: CodecContext, sink: Sink,
     if (code === AVERROR_EAGAIN) continue;
     if (code < 0) break;
     sink.progress();
-    if (packet.streamIndex === stream.index) {
+    // An empty packet repeats the picture before (Theora); it gives no frame, and decoders refuse it.
+    if (packet.streamIndex === stream.index && packet.size > 0) {
       // Packets that an edit list discards give no frame, nor does one of VP8's that only carries a reference picture.
       const shown = (packet.flags & AV_PKT_FLAG_DISCARD) === 0 && !(hidden && ((packet.data?.[0] ?? 16) & 16) === 0);
       if (shown) packets.push(micros(packet.pts));
