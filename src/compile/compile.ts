@@ -7,12 +7,6 @@ import { onnxExecutor } from "./onnx-engine.ts";
 import { trace } from "./trace.ts";
 import type { Compiled, CompileOptions, Program, Value } from "./types.ts";
 
-/** What an engine offers: feeds in, outputs out. Checked feeds only. */
-export interface Executor {
-  run(feeds: Record<string, Value>): Promise<Record<string, Value>>;
-  dispose(): Promise<void>;
-}
-
 /**
  * Makes a function that runs on the chosen engine; nothing is traced before the first `run` for its shapes.
  * The returned object owns what it opens: `dispose` it (or `await using`).

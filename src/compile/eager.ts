@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { PipeError } from "../errors.ts";
 import { loadTensorflow, readTensor, tensorOf, withBackend } from "./backends.ts";
-import type { Executor } from "./compile.ts";
+import type { Executor } from "./executor.ts";
 import type { Program, Value } from "./types.ts";
 
 /** Runs the program op by op on a TensorFlow.js backend, in this thread. */

@@ -1,6 +1,7 @@
-import type { Executor } from "./compile.ts";
+import type { Executor } from "./executor.ts";
 import { encode } from "./onnx.ts";
-import { type Feed, SessionHost } from "./session.ts";
+import { SessionHost } from "./session.ts";
+import type { Feed } from "./session-protocol.ts";
 import { type InputSpec, trace } from "./trace.ts";
 import type { CompileOptions, Program, Value } from "./types.ts";
 

@@ -4,7 +4,8 @@ import { digestOf } from "../digest.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { checkFeeds } from "./compile.ts";
 import { dtypeOf } from "./onnx-engine.ts";
-import { type Feed, type FeedType, SessionHost, type TensorInfo } from "./session.ts";
+import { SessionHost } from "./session.ts";
+import type { Feed, FeedType, TensorInfo } from "./session-protocol.ts";
 import type { CompileOptions, OnnxModel, Value } from "./types.ts";
 
 export interface OpenOptions extends Partial<Pick<CompileOptions, "name" | "provider" | "threads">> {}

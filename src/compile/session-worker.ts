@@ -1,6 +1,6 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import * as ort from "onnxruntime-node";
-import type { Reply, Request, SessionInfo, SessionSettings } from "./session.ts";
+import type { Reply, Request, SessionInfo, SessionSettings } from "./session-protocol.ts";
 import type { Value } from "./types.ts";
 
 /** The worker's side of session.ts: sessions by number, one request after the other. */

@@ -2,43 +2,10 @@ import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { PipeError, reasonOf } from "../errors.ts";
 import { startWorker } from "../worker.ts";
+import type { Feed, Reply, Request, SessionInfo, SessionSettings } from "./session-protocol.ts";
 import type { Provider, Value } from "./types.ts";
 
-export interface SessionSettings {
-  readonly provider: Provider;
-  readonly threads: number;
-}
-export interface TensorInfo {
-  readonly name: string;
-  readonly shape: readonly (number | string)[];
-  readonly dtype: string;
-}
-export interface SessionInfo {
-  readonly inputs: readonly TensorInfo[];
-  readonly outputs: readonly TensorInfo[];
-}
-export type FeedType = "float32" | "int32" | "uint8" | "bool";
-export interface Feed extends Value {
-  readonly type: FeedType;
-}
-
-export type Request = { readonly id: number } & (
-  | {
-      readonly kind: "open";
-      readonly session: number;
-      readonly model: Uint8Array;
-      readonly optimisedPath?: string;
-    }
-  | { readonly kind: "run"; readonly session: number; readonly feeds: Record<string, Feed> }
-  | { readonly kind: "close" }
-);
 type Body = Request extends infer R ? (R extends { id: number } ? Omit<R, "id"> : never) : never;
-export interface Reply {
-  readonly id: number;
-  readonly error?: string;
-  readonly info?: SessionInfo;
-  readonly values?: Record<string, Value>;
-}
 
 interface Pending {
   resolve(reply: Reply): void;

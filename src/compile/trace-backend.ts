@@ -95,7 +95,7 @@ export class TraceBackend extends tf.KernelBackend {
     return { dataId, shape: [...shape], dtype };
   }
 
-  /** Another tensor of the same value: shape, dtype and layout may be new, memory is the same. */
+  /** A tensor whose numbers are known while tracing. */
   constant(values: tf.BackendValues, shape: readonly number[], dtype: DType): tf.TensorInfo {
     return { dataId: this.write(values, [...shape], dtype), shape: [...shape], dtype };
   }

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { PipeError, reasonOf } from "../errors.ts";
 import { withBackend } from "./backends.ts";
-import { type ElementType, Graph, type Numbers, type Sym } from "./graph.ts";
+import { Graph, type Sym } from "./graph.ts";
 import { TRACE, type TraceBackend } from "./trace-backend.ts";
 import type { Program } from "./types.ts";
 
@@ -77,5 +77,3 @@ function prune(graph: Graph): Graph {
   keep(graph.constants, (sym) => needed.has(sym));
   return graph;
 }
-
-export type { ElementType, Numbers };

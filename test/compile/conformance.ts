@@ -4,7 +4,8 @@ import { expect } from "vitest";
 import { readTensor, withBackend } from "../../src/compile/backends.ts";
 import { registerTracing } from "../../src/compile/kernels/index.ts";
 import { encode } from "../../src/compile/onnx.ts";
-import type { Feed, SessionHost } from "../../src/compile/session.ts";
+import type { SessionHost } from "../../src/compile/session.ts";
+import type { Feed } from "../../src/compile/session-protocol.ts";
 import { trace } from "../../src/compile/trace.ts";
 import type { Value } from "../../src/compile/types.ts";
 

@@ -1,4 +1,4 @@
-import type { TensorInfo } from "@tensorflow/tfjs-core";
+import { type TensorInfo, upcastType } from "@tensorflow/tfjs-core";
 import type { Graph, Sym } from "../graph.ts";
 import { broadcast, type Call, type Kernel, type Kernels } from "./define.ts";
 
@@ -95,7 +95,7 @@ export const binary: Kernels = {
   BitwiseAnd: arithmetic("BitwiseAnd"),
   Select: ({ inputs, backend, graph }) => {
     const { condition, t, e } = inputs as Record<"condition" | "t" | "e", TensorInfo>;
-    const dtype = t.dtype === e.dtype ? t.dtype : "float32" in [t.dtype, e.dtype] ? "float32" : t.dtype;
+    const dtype = upcastType(t.dtype, e.dtype) as "float32" | "int32" | "bool";
     // A vector of conditions picks whole rows of higher tensors.
     const rows = condition.shape.length === 1 && t.shape.length > 1;
     const picker: TensorInfo = rows
@@ -107,12 +107,12 @@ export const binary: Kernels = {
       : condition;
     const { syms, shape, layout, physical } = broadcast(backend, [t, e, picker]);
     const [a, b, c] = syms as [Sym, Sym, Sym];
-    const type = a.type === "bool" ? "uint8" : a.type;
+    const type = dtype === "bool" ? "uint8" : dtype;
     const picked = graph.add("Where", [graph.cast(c, "bool"), graph.cast(a, type), graph.cast(b, type)], {
       shape: physical,
       type,
     });
-    return backend.give(graph.cast(picked, a.type), shape, dtype, layout);
+    return backend.give(graph.cast(picked, dtype), shape, dtype, layout);
   },
 };
 

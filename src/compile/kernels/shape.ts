@@ -2,7 +2,7 @@ import { slice_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
 import type { Graph, Sym } from "../graph.ts";
 import { isLogical, type Layout, logical, NCHW, physical } from "../layout.ts";
 import type { TraceBackend } from "../trace-backend.ts";
-import { asIs, commonLayout, type Kernel, type Kernels, sizeOf } from "./define.ts";
+import { asIs, commonLayout, type Kernels, sizeOf } from "./define.ts";
 
 /** Moving elements about. Most work in the layout at hand, with their axes looked up in it. */
 export const shape: Kernels = {
@@ -316,5 +316,3 @@ function splitSizes(given: number | number[], length: number): number[] {
   const known = given.filter((size) => size >= 0).reduce((a, b) => a + b, 0);
   return given.map((size) => (size < 0 ? length - known : size));
 }
-
-export type { Kernel };
