@@ -28,7 +28,9 @@ export function judge(evidence: Evidence): DecodeEnding {
   const packets = part
     ? evidence.packets.filter((pts) => pts === null || (pts >= part.first && pts <= part.last)).length
     : evidence.packets.length;
-  const demuxed = Math.max(packets, decoded);
+  // Interlaced streams may carry each field in a packet of its own: two packets a frame, and nothing is amiss.
+  const fields = error === undefined && decoded > 1 && Math.abs(packets - 2 * decoded) <= 1;
+  const demuxed = fields ? decoded : Math.max(packets, decoded);
   const failed = demuxed - decoded;
   const counts = { demuxed, decoded, failed, sampled, skipped };
   if (evidence.missingBytes > 0)

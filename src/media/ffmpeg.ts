@@ -7,7 +7,6 @@ import { judge } from "./ending.ts";
 import { Gate } from "./ffmpeg-order.ts";
 import { type Probed, packetTimes, probeWithTools } from "./ffmpeg-probe.ts";
 import { FfmpegRun } from "./ffmpeg-run.ts";
-import type { RawFrame } from "./ffmpeg-stream.ts";
 import { findTools } from "./ffmpeg-tools.ts";
 import { MAX_PIXELS } from "./formats.ts";
 import { turnedSize } from "./geometry.ts";
@@ -79,8 +78,10 @@ export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding
         throw new PipeError(`${path}: ffmpeg could not decode it: ${error ?? "no frame came"}.`);
       const partial = start !== undefined || end !== undefined;
       const till = state === "ended" ? last : state === "damaged" && end !== undefined ? end * 1e6 : Infinity;
+      // Some of VP8's packets only carry a reference picture; ffprobe does not tell which.
+      const hidden = probed.probe.codec === "vp8" && error === undefined;
       return judge({
-        packets,
+        packets: hidden ? packets.slice(0, decoded) : packets,
         decoded,
         sampled,
         skipped,
@@ -119,5 +120,3 @@ async function reportedError(run: FfmpegRun): Promise<boolean> {
   for (let wait = 0; wait < 10 && run.error === undefined; wait++) await sleep(20);
   return run.error !== undefined;
 }
-
-export type { RawFrame };
