@@ -79,6 +79,9 @@ function words(fact: Json): string {
   if (Array.isArray(fact)) return fact.map(words).join(", ");
   if (fact === null || typeof fact !== "object") return String(fact);
   const { name, ...rest } = fact as Record<string, Json>;
-  const others = Object.values(rest).map(words).join(", ");
+  const others = Object.values(rest)
+    .filter((value) => value !== null)
+    .map(words)
+    .join(", ");
   return name === undefined ? others : `${words(name)}${others && ` (${others})`}`;
 }

@@ -8,30 +8,30 @@ import { type Compiled, type CompileOptions, ENGINES, PROVIDERS } from "./types.
 const require = createRequire(import.meta.url);
 
 /**
- * Which engine runs a function, and why. `auto` takes the first that works here of onnx, tensorflow, js; a named one
- * that does not work is a PipeError that says what it lacks.
+ * Which engine runs a function, and why. `auto` takes the first that works here of onnx, tensorflow, js. A named one
+ * that does not work gives way to the first that does, and `why` says what it lacks.
  */
 export function chooseEngine(options: CompileOptions): Compiled["engine"] {
   const wanted = options.engine ?? "auto";
   const provider = options.provider ?? "cpu";
   if (!ENGINES.includes(wanted)) throw unknown("engine", wanted, ENGINES);
   if (!PROVIDERS.includes(provider)) throw unknown("provider", provider, PROVIDERS);
-  if (wanted === "js") return { name: "js", provider: null, why: "asked for" };
-  if (wanted === "onnx") {
-    const lack = probeOnnx();
-    if (lack !== null) throw unavailable("onnx", lack);
-    return { name: "onnx", provider, why: "asked for" };
+  const lacks: string[] = [];
+  for (const name of wanted === "auto" ? ORDER : [wanted, ...ORDER.filter((other) => other !== wanted)]) {
+    const lack = PROBES[name]();
+    if (lack === null) return { name, provider: name === "onnx" ? provider : null, why: why(wanted, name, lacks) };
+    lacks.push(`no ${name} (${lack})`);
   }
-  if (wanted === "tensorflow") {
-    const lack = probeTensorflow();
-    if (lack !== null) throw unavailable("tensorflow", lack);
-    return { name: "tensorflow", provider: null, why: "asked for" };
-  }
-  const lackOnnx = probeOnnx();
-  if (lackOnnx === null) return { name: "onnx", provider, why: "auto: the fastest engine, and it works here" };
-  const lackTensorflow = probeTensorflow();
-  if (lackTensorflow === null) return { name: "tensorflow", provider: null, why: `auto: no onnx (${lackOnnx})` };
-  return { name: "js", provider: null, why: `auto: no onnx (${lackOnnx}), no tensorflow (${lackTensorflow})` };
+  throw new Error("the js engine works everywhere");
+}
+
+const ORDER = ["onnx", "tensorflow", "js"] as const;
+const PROBES = { onnx: probeOnnx, tensorflow: probeTensorflow, js: () => null };
+
+function why(wanted: string, taken: string, lacks: readonly string[]): string {
+  if (wanted === taken) return "asked for";
+  const reason = lacks.length === 0 ? "the fastest engine, and it works here" : lacks.join(", ");
+  return wanted === "auto" ? `auto: ${reason}` : `${wanted} was asked for, but there is ${reason}`;
 }
 
 /** Why ONNX Runtime cannot run here; null when it can. */
@@ -85,16 +85,14 @@ function tryTensorflow(): string | null {
   });
   if (child.status === 0) return null;
   if (child.status === 3) return "@tensorflow/tfjs-node-gpu multiplies matrices wrongly";
-  const reason = child.stderr.split("\u0000")[1];
+  // Reasons are kept with results, so they name files without this machine's folders.
+  const reason = child.stderr
+    .split("\u0000")[1]
+    ?.replace(/\S*[\\/]/g, "")
+    .replace(/[\s.]+$/, "");
   return `@tensorflow/tfjs-node-gpu does not load: ${reason ?? child.signal ?? `exit code ${child.status}`}`;
 }
 
 function unknown(what: string, given: string, valid: readonly string[]): PipeError {
   return new PipeError(`There is no ${what} "${given}".`, { hint: `Valid: ${valid.join(", ")}.` });
-}
-
-function unavailable(engine: string, lack: string): PipeError {
-  return new PipeError(`The engine ${engine} does not work here: ${lack}.`, {
-    hint: "Use engine auto: it takes the best one that works and says which.",
-  });
 }

@@ -54,6 +54,8 @@ export default defineStage({
           provider,
           ...(threads && { threads }),
         });
+        if (engine !== "auto" && opened.engine.name !== engine)
+          context.note(`encode-latents runs on ${opened.engine.name}: ${opened.engine.why}.`);
         if (checkpoint === undefined)
           context.note(`encode-latents: ANCLaF is ${opened.weights}: its latents are for trials only.`);
         return opened;
