@@ -1,8 +1,7 @@
-import { mkdir, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { diskError } from "../cache/disk.ts";
-import { TempFolder } from "../cache/temp.ts";
+import { TextFile } from "../cache/text-file.ts";
 import { canonical, type Json } from "../digest.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { type Counts, Ledger } from "../ledger.ts";
@@ -125,11 +124,9 @@ export function makeReport(
 export async function writeReport(folder: string, report: Report): Promise<string> {
   const file = path.join(folder, "report.json");
   try {
-    await mkdir(folder, { recursive: true });
-    await using temp = await TempFolder.make(folder);
-    const beside = path.join(temp.path, "report.json");
-    await writeFile(beside, `${JSON.stringify(report, null, 2)}\n`, { flush: true });
-    await rename(beside, file);
+    await using text = await TextFile.open(file);
+    await text.write(`${JSON.stringify(report, null, 2)}\n`);
+    await text.publish();
     return file;
   } catch (error) {
     const told = diskError(error, file);
