@@ -13,9 +13,13 @@ export class PipeError extends Error {
   }
 }
 
-/** The message to put in a report: a PipeError's words, any other error's name and message. */
+/** What to put in a report, on one line: a PipeError's words and what to do, any other error's name and message. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof PipeError) return error.message;
+  if (error instanceof PipeError)
+    return [error.message, error.hint]
+      .filter(Boolean)
+      .join(" ")
+      .replace(/\s*\n\s*/g, " ");
   if (error instanceof Error) return `${error.name}: ${error.message}`;
   return String(error);
 }
