@@ -40,6 +40,11 @@ export async function probeWithTools(
     signal,
   ).catch((error: unknown) => {
     if (!(error instanceof ProbeError)) throw error;
+    const size = /size (\d+)x(\d+) exceeds specified max pixel/.exec(error.log);
+    if (size) {
+      const shown = { width: Number(size[1]), height: Number(size[2]) };
+      checkSize(path, shown, shown, maxPixels);
+    }
     throw new PipeError(`${path}: cannot be opened as a video: ${error.message}.`, {
       hint: `Known containers: ${CONTAINERS.join(", ")}. A playlist is not one of them; name the video itself.`,
       cause: error,
@@ -130,9 +135,10 @@ interface FormatFacts {
   readonly duration?: string;
 }
 
-/** Positions in 1/256 of the luma grid; where nothing is said, on the left as in MPEG-2 and later. */
-function chromaOf(format: string, location = "left"): string {
-  const across = /bottom$|top$|center/.test(location) ? 128 : 0;
+/** Positions in 1/256 of the luma grid; nothing where the file does not say, which both versions of swscale take as centred. */
+function chromaOf(format: string, location = "unspecified"): string {
+  if (location === "unspecified") return "";
+  const across = /^(bottom|top|center)$/.test(location) ? 128 : 0;
   const down = location.startsWith("top") ? 0 : location.startsWith("bottom") ? 256 : 128;
   if (/420|^nv12|^nv21|^p01/.test(format)) return `in_h_chr_pos=${across}:in_v_chr_pos=${down}`;
   return /42[12]|^nv16|^y21/.test(format) ? `in_h_chr_pos=${across}` : "";

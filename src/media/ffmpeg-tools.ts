@@ -50,6 +50,7 @@ export function safely(maxPixels: number): string[] {
 /** Runs ffprobe and gives what it prints. The process is killed on abort. */
 export function runProbe(ffprobe: string, args: readonly string[], signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     const child = execFile(
       ffprobe,
       ["-hide_banner", "-loglevel", "error", ...args],
@@ -57,13 +58,12 @@ export function runProbe(ffprobe: string, args: readonly string[], signal: Abort
       (error, stdout, stderr) => {
         signal.removeEventListener("abort", kill);
         if (signal.aborted) reject(signal.reason);
-        else if (error) reject(new ProbeError(lastLine(stderr) || error.message, stdout));
+        else if (error) reject(new ProbeError(lastLine(stderr) || error.message, stdout, stderr));
         else resolve(stdout);
       },
     );
     const kill = (): void => void child.kill("SIGKILL");
     signal.addEventListener("abort", kill, { once: true });
-    if (signal.aborted) kill();
     child.stdin?.end();
   });
 }
@@ -71,10 +71,12 @@ export function runProbe(ffprobe: string, args: readonly string[], signal: Abort
 /** ffprobe failed: its own last word, and what it had printed before. */
 export class ProbeError extends Error {
   readonly output: string;
+  readonly log: string;
 
-  constructor(message: string, output: string) {
+  constructor(message: string, output: string, log: string) {
     super(message);
     this.output = output;
+    this.log = log;
   }
 }
 

@@ -29,8 +29,8 @@ export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding
     const limits = new Limits(path, options, () => run?.progress ?? 0);
     try {
       const { maxPixels = MAX_PIXELS, start, end } = options;
-      const probed = await limits.race(probeWithTools(file, tools, maxPixels, limits.signal));
-      const packets = await limits.race(packetTimes(file, tools, probed, maxPixels, limits.signal));
+      const probed = await limits.watch(probeWithTools(file, tools, maxPixels, limits.signal));
+      const packets = await limits.watch(packetTimes(file, tools, probed, maxPixels, limits.signal));
       const begin = (from?: number): FfmpegRun =>
         new FfmpegRun({ file, tools, probed, maxPixels, ...(from !== undefined && { from }) });
       const seeking = start !== undefined && start > 0;
@@ -104,7 +104,7 @@ export async function probeWithFfmpeg(path: string, options: DecodeOptions): Pro
   const tools = await findTools();
   const limits = new Limits(path, options, () => 0);
   try {
-    return (await limits.race(probeWithTools(file, tools, options.maxPixels ?? MAX_PIXELS, limits.signal))).probe;
+    return (await limits.watch(probeWithTools(file, tools, options.maxPixels ?? MAX_PIXELS, limits.signal))).probe;
   } finally {
     limits.close();
   }

@@ -50,8 +50,20 @@ export class Limits {
     this.#timers.push(setInterval(look, Math.max(10, Math.min(1000, stall * 250))));
   }
 
+  /** Waits for work that ends by itself when the signal comes, counting the time as waiting for a frame. */
+  async watch<T>(work: Promise<T>): Promise<T> {
+    this.#wanted = true;
+    try {
+      return await work;
+    } finally {
+      this.#wanted = false;
+    }
+  }
+
   /** Waits for `promise`, or throws the reason of the limit that was passed first. */
   async race<T>(promise: Promise<T>): Promise<T> {
+    // Once a limit is passed nobody listens to it any more.
+    promise.catch(() => {});
     this.signal.throwIfAborted();
     let stop = (): void => {};
     const aborted = new Promise<never>((_, reject) => {
