@@ -25,7 +25,7 @@ export function onnxExecutor(program: Program, options: CompileOptions): Executo
         key,
         { ...value, type: dtypeOf(value) },
       ]);
-      return host.run(await session, Object.fromEntries(typed));
+      return host.run(session, Object.fromEntries(typed));
     },
     dispose: () => host.close(),
   };

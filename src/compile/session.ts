@@ -40,8 +40,8 @@ export class SessionHost {
     return { session, info: reply.info! };
   }
 
-  /** Runs a session. The feeds are copied before this returns. */
-  async run(session: number, feeds: Record<string, Feed>): Promise<Record<string, Value>> {
+  /** Runs a session, once it is open. The feeds are copied before this returns. */
+  async run(session: number | Promise<number>, feeds: Record<string, Feed>): Promise<Record<string, Value>> {
     const copies: Record<string, Feed> = {};
     const transfer: ArrayBuffer[] = [];
     for (const [name, { data, shape, type }] of Object.entries(feeds)) {
@@ -49,7 +49,7 @@ export class SessionHost {
       copies[name] = { data: copy, shape, type };
       transfer.push(copy.buffer as ArrayBuffer);
     }
-    const reply = await this.#ask({ kind: "run", session, feeds: copies }, transfer);
+    const reply = await this.#ask({ kind: "run", session: await session, feeds: copies }, transfer);
     return reply.values!;
   }
 

@@ -161,6 +161,19 @@ test("an unknown engine, provider or number of threads is refused", () => {
   expect(() => compile(scale, { name: "x", engine: "onnx", threads: 0 })).toThrow(/threads must be/);
 });
 
+test.each(["onnx", "js"] as const)(
+  "%s: feeds may be reused as soon as run was called, the first time too",
+  async (engine) => {
+    await using compiled = compile(scale, { name: "scale", engine });
+    for (let time = 0; time < 2; time++) {
+      const x = floats([2], 3, 4);
+      const answer = compiled.run({ x });
+      (x.data as Float32Array).fill(0);
+      expect(await answer).toEqual({ y: floats([2], 6, 8), sum: floats([], 7) });
+    }
+  },
+);
+
 test("the tensorflow engine runs where it works; elsewhere another does and says why", async () => {
   await using compiled = compile(scale, { name: "scale", engine: "tensorflow" });
   if (compiled.engine.name !== "tensorflow") {
