@@ -45,7 +45,8 @@ export async function probeWithTools(
       const shown = { width: Number(size[1]), height: Number(size[2]) };
       checkSize(path, shown, shown, maxPixels);
     }
-    throw new PipeError(`${path}: cannot be opened as a video: ${error.message}.`, {
+    const why = /not on whitelist/.test(error.log) ? "its format is none of those known" : error.message;
+    throw new PipeError(`${path}: cannot be opened as a video: ${why}.`, {
       hint: `Known containers: ${CONTAINERS.join(", ")}. A playlist is not one of them; name the video itself.`,
       cause: error,
     });

@@ -14,6 +14,9 @@ export interface RunOptions {
   readonly from?: number;
 }
 
+/** How long a killed process may take to be gone, milliseconds. */
+const GRACE = 5000;
+
 /** Bytes of pixels that may wait in this process. */
 const BUDGET = 64 * 1024 * 1024;
 
@@ -23,7 +26,7 @@ const BUDGET = 64 * 1024 * 1024;
  */
 const BROKEN = /error while decoding|error submitting|decoding error|concealing|invalid data found/i;
 
-/** One process of the user's ffmpeg; `close` ends it, whatever it does, and waits until it is gone. */
+/** One process of the user's ffmpeg; `close` ends it, whatever it does, and waits for it to be gone. */
 export class FfmpegRun {
   /** Settles when the process is gone and its last frame was handed over; never rejects. */
   readonly finished: Promise<void>;
@@ -55,7 +58,13 @@ export class FfmpegRun {
     this.#closed = true;
     this.#command?.kill("SIGKILL");
     this.#sink.close();
-    await this.finished;
+    // Before it runs ffmpeg, fluent-ffmpeg asks it for its abilities, in processes that cannot be reached from here.
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, GRACE);
+    });
+    await Promise.race([this.finished, late]);
+    clearTimeout(timer);
   }
 
   async #run({ file, tools, probed, maxPixels, from }: RunOptions): Promise<void> {

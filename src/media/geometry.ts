@@ -87,7 +87,7 @@ export function turn(rows: Uint8Array, stride: number, size: Size, o: Orientatio
 export function checkSize(path: string, coded: Size, shown: Size, maxPixels: number): void {
   if (coded.width <= 0 || coded.height <= 0)
     throw new PipeError(`${path}: its video has no picture size; nothing in it can be decoded.`);
-  const largest = coded.width * coded.height > shown.width * shown.height ? coded : shown;
+  const largest = coded.width * coded.height > maxPixels ? coded : shown;
   if (largest.width * largest.height > maxPixels)
     throw new PipeError(
       `${path}: its frames have ${largest.width} × ${largest.height} pixels; the limit is ${maxPixels} pixels.`,

@@ -1,4 +1,9 @@
-import { AV_DISPOSITION_ATTACHED_PIC, AV_PKT_DATA_DISPLAYMATRIX, AVMEDIA_TYPE_VIDEO } from "node-av/constants";
+import {
+  AV_DISPOSITION_ATTACHED_PIC,
+  AV_PKT_DATA_DISPLAYMATRIX,
+  AVERROR_EINVAL,
+  AVMEDIA_TYPE_VIDEO,
+} from "node-av/constants";
 import { Codec, CodecContext, Dictionary, FFmpegError, FormatContext, type Stream } from "node-av/lib";
 import { PipeError } from "../errors.ts";
 import { type Rational, toMicros } from "./clock.ts";
@@ -37,7 +42,12 @@ export function openVideo(path: string, fd: number, maxPixels: number): OpenVide
       fflags: "+discardcorrupt",
     });
     const opened = format.openInputSync("fd:", null, options);
-    if (opened < 0) throw unreadable(path, FFmpegError.strerror(opened));
+    // libav's answer to a format that is not on the list is "invalid argument".
+    if (opened < 0)
+      throw unreadable(
+        path,
+        opened === AVERROR_EINVAL ? "its format is none of those known" : FFmpegError.strerror(opened),
+      );
     const early = videoOf(format);
     if (early) sizesOf(path, early, maxPixels);
     // As with open2Sync below: a dictionary given here is freed twice, and the process ends in a segmentation fault.
