@@ -80,15 +80,18 @@ export function thumbnail(image: Image, box: Box): Uint8Array {
       const [left, top] = [edge(box.x, box.width, columns, column), edge(box.y, box.height, rows, row)];
       const right = Math.max(left + 1, edge(box.x, box.width, columns, column + 1));
       const bottom = Math.max(top + 1, edge(box.y, box.height, rows, row + 1));
-      const sums = [0, 0, 0] as [number, number, number];
+      let [red, green, blue] = [0, 0, 0];
       for (let y = top; y < bottom; y++)
         for (let i = (y * image.width + left) * 3; i < (y * image.width + right) * 3; i += 3) {
-          sums[0] += image.data[i]!;
-          sums[1] += image.data[i + 1]!;
-          sums[2] += image.data[i + 2]!;
+          red += image.data[i]!;
+          green += image.data[i + 1]!;
+          blue += image.data[i + 2]!;
         }
       const area = (right - left) * (bottom - top);
-      for (const c of [0, 1, 2] as const) data[(row * columns + column) * 3 + c] = Math.round(sums[c] / area);
+      const at = (row * columns + column) * 3;
+      data[at] = Math.round(red / area);
+      data[at + 1] = Math.round(green / area);
+      data[at + 2] = Math.round(blue / area);
     }
   return data;
 }
