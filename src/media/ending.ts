@@ -29,7 +29,7 @@ export function judge(evidence: Evidence): DecodeEnding {
     ? evidence.packets.filter((pts) => pts === null || (pts >= part.first && pts <= part.last)).length
     : evidence.packets.length;
   // Interlaced streams may carry each field in a packet of its own: two packets a frame, and nothing is amiss.
-  const fields = error === undefined && decoded > 1 && Math.abs(packets - 2 * decoded) <= 1;
+  const fields = error === undefined && decoded > 7 && Math.abs(packets - 2 * decoded) <= 1;
   const demuxed = fields ? decoded : Math.max(packets, decoded);
   const failed = demuxed - decoded;
   const counts = { demuxed, decoded, failed, sampled, skipped };

@@ -19,7 +19,7 @@ export type Input = Pick<Source, "path" | "name" | "bytes">;
  * A pattern is a path first: only where nothing of that name exists is it read as a glob, so that names such as
  * `[1].mp4` or `%03d.mp4` need no escape. Folders are searched recursively for {@link VIDEO_EXTENSIONS}. What is found
  * in a folder or by a glob may not lie outside it: symbolic links that lead out are refused, as is everything that is no
- * regular file. Nothing is opened.
+ * regular file; `**` does not follow links at all. Nothing is opened.
  *
  * @throws PipeError for a pattern that names nothing.
  */
@@ -34,7 +34,7 @@ export async function* expandInputs(
       signal?.throwIfAborted();
       const input = await look(path, name, root);
       // The same file under two names, by patterns or links, is one input.
-      const real = "refused" in input ? path : await realpath(path);
+      const real = await realpath(path).catch(() => path);
       if (seen.has(real)) continue;
       seen.add(real);
       yield input;
@@ -62,7 +62,8 @@ async function matches(pattern: string): Promise<Match[]> {
   const found = await glob(pattern, {
     absolute: true,
     dot: false,
-    followSymbolicLinks: false,
+    // A link to a folder far up would have `**` search the whole disk.
+    followSymbolicLinks: !pattern.includes("**"),
     expandDirectories: false,
   });
   if (found.length === 0) throw new PipeError(`The glob ${JSON.stringify(pattern)} matches no file.`);
