@@ -13,7 +13,7 @@ import { missingBytes } from "./structure.ts";
 import type { DecodedFrame, DecodeEnding, DecodeOptions, Decoding, Probe } from "./types.ts";
 
 /** Bytes of pixels between the decoder's thread and the consumer. */
-const BUDGET = 64 * 1024 * 1024;
+const BUDGET = 32 * 1024 * 1024;
 /** How long a thread that was told to stop may take to close what it opened, milliseconds. */
 const GRACE = 2000;
 
@@ -57,7 +57,7 @@ async function* converse(
   const counters = new Int32Array(shared);
   const { fps, start, end, maxPixels = MAX_PIXELS } = options;
   const limits = new Limits(path, options, () => Atomics.load(counters, PROGRESS));
-  const threads = Math.min(16, availableParallelism());
+  const threads = Math.min(16, availableParallelism() + 1);
   const job: Job = { task, path, fd, maxPixels, fps, start, end, threads, budget: BUDGET, shared };
   let worker: Worker | undefined;
   try {
