@@ -1,11 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { compile, loadGraphModel } from "../compile/index.ts";
 import { blazeFaceAnchors } from "./anchors.ts";
-import { runInBatches } from "./batches.ts";
-import { type Detection, type Detector, detectionAt } from "./detector.ts";
+import { bundledDetector } from "./bundled-detector.ts";
+import type { Detector } from "./detector.ts";
 import { bundled, type RunOptions, runOptions } from "./models.ts";
 import { weightedNms } from "./nms.ts";
-import { fitInto } from "./prepared.ts";
 
 const SIZE = 256;
 const ANCHORS = 896;
@@ -37,30 +36,16 @@ export async function openBlazeFace(options: RunOptions & { readonly floor: numb
     },
     { name: "blazeface", ...runOptions(options) },
   );
-  return {
-    name: "blazeface",
-    digest: model.digest,
-    engine: compiled.engine,
-    prepare: (image) => fitInto(image, { width: SIZE, height: SIZE }),
-    async infer(prepared) {
-      const images = prepared.map(({ input }) => input);
-      const outputs = await runInBatches(compiled, "pixels", images);
-      return outputs.map(({ scores, geometry }, i) => {
-        const candidates: Detection[] = [];
-        scores!.forEach((score, anchor) => {
-          if (!(score >= options.floor)) return;
-          const values = geometry!.subarray(anchor * VALUES, (anchor + 1) * VALUES);
-          const [x, y, width, height] = values as unknown as [number, number, number, number];
-          candidates.push(detectionAt(prepared[i]!, score, [x, y, width, height], values.subarray(4)));
-        });
-        return weightedNms(candidates, OVERLAP);
-      });
+  return bundledDetector("blazeface", model, compiled, {
+    size: SIZE,
+    floor: options.floor,
+    at(anchor, { geometry }) {
+      const values = geometry!.subarray(anchor * VALUES, (anchor + 1) * VALUES);
+      const [x, y, width, height] = values as unknown as [number, number, number, number];
+      return { box: [x, y, width, height], points: values.subarray(4) };
     },
-    async [Symbol.asyncDispose]() {
-      await compiled.dispose();
-      model.dispose();
-    },
-  };
+    suppress: (candidates) => weightedNms(candidates, OVERLAP),
+  });
 }
 
 /** What turns the network's offsets into input pixels: the anchor's centre for every point, nothing for the size. */

@@ -1,10 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { compile, loadGraphModel } from "../compile/index.ts";
-import { runInBatches } from "./batches.ts";
-import { type Detection, type Detector, detectionAt } from "./detector.ts";
+import { bundledDetector } from "./bundled-detector.ts";
+import type { Detector } from "./detector.ts";
 import { bundled, type RunOptions, runOptions } from "./models.ts";
 import { greedyNms } from "./nms.ts";
-import { fitInto } from "./prepared.ts";
 
 const SIZE = 512;
 const STRIDE = 4;
@@ -36,29 +35,15 @@ export async function openCenterNet(options: RunOptions & { readonly floor: numb
     },
     { name: "centernet", ...runOptions(options) },
   );
-  return {
-    name: "centernet",
-    digest: model.digest,
-    engine: compiled.engine,
-    prepare: (image) => fitInto(image, { width: SIZE, height: SIZE }),
-    async infer(prepared) {
-      const images = prepared.map(({ input }) => input);
-      const outputs = await runInBatches(compiled, "pixels", images);
-      return outputs.map(({ scores, edges }, i) => {
-        const candidates: Detection[] = [];
-        scores!.forEach((score, cell) => {
-          if (!(score >= options.floor)) return;
-          const [x, y] = [(cell % CELLS) * STRIDE, Math.floor(cell / CELLS) * STRIDE];
-          const [left, top, right, bottom] = edges!.subarray(cell * 4, cell * 4 + 4) as unknown as number[];
-          const box = [x + (right! - left!) / 2, y + (bottom! - top!) / 2, left! + right!, top! + bottom!] as const;
-          candidates.push(detectionAt(prepared[i]!, score, box, null));
-        });
-        return greedyNms(candidates, OVERLAP);
-      });
+  return bundledDetector("centernet", model, compiled, {
+    size: SIZE,
+    floor: options.floor,
+    at(cell, { edges }) {
+      const [x, y] = [(cell % CELLS) * STRIDE, Math.floor(cell / CELLS) * STRIDE];
+      const [left, top, right, bottom] = edges!.subarray(cell * 4, cell * 4 + 4) as unknown as number[];
+      const box = [x + (right! - left!) / 2, y + (bottom! - top!) / 2, left! + right!, top! + bottom!] as const;
+      return { box, points: null };
     },
-    async [Symbol.asyncDispose]() {
-      await compiled.dispose();
-      model.dispose();
-    },
-  };
+    suppress: (candidates) => greedyNms(candidates, OVERLAP),
+  });
 }

@@ -1,5 +1,5 @@
 import { broadcast_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import type { ElementType, Graph, Sym } from "../graph.ts";
+import type { Graph, Sym } from "../graph.ts";
 import { isLogical, type Layout, logical, NCHW } from "../layout.ts";
 import type { TraceBackend } from "../trace-backend.ts";
 
@@ -47,8 +47,6 @@ export function asIs(backend: TraceBackend, info: TensorInfo): { sym: Sym; layou
   const layout = backend.layout(info) ?? logical(info.shape.length);
   return { sym: backend.take(info, layout), layout };
 }
-
-export const elementType = (info: TensorInfo): ElementType => info.dtype as ElementType;
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
