@@ -23,8 +23,8 @@ export default defineStage({
     checkpoint: z
       .string()
       .optional()
-      .describe("trained weights, a .safetensors file; without it they are seeded, untrained"),
-    seed: z.int().nonnegative().default(1).describe("seed of the weights while there is no checkpoint"),
+      .describe("trained weights, a .safetensors file; default: the one that comes with the package for this preset"),
+    seed: z.int().nonnegative().optional().describe("instead of a checkpoint: untrained weights of this seed"),
     zq: z
       .enum(ZQ_FORMS)
       .default("onehot")
@@ -36,7 +36,9 @@ export default defineStage({
   }),
   // The checkpoint counts by its bytes, as a model, not by its path.
   runtime: ["checkpoint", "batch", "engine", "provider", "threads"],
-  async models({ checkpoint }): Promise<Record<string, string>> {
+  async models(options): Promise<Record<string, string>> {
+    const { checkpointFor } = await import("../systems/anclaf/load.ts");
+    const checkpoint = checkpointFor(options);
     return checkpoint === undefined ? {} : { anclaf: (await readCheckpoint(checkpoint)).digest };
   },
   run: (options, context) =>
@@ -56,7 +58,7 @@ export default defineStage({
         });
         if (engine !== "auto" && opened.engine.name !== engine)
           context.note(`encode-latents runs on ${opened.engine.name}: ${opened.engine.why}.`);
-        if (checkpoint === undefined)
+        if (opened.weights.startsWith("untrained"))
           context.note(`encode-latents: ANCLaF is ${opened.weights}: its latents are for trials only.`);
         return opened;
       });
