@@ -40,11 +40,13 @@ export interface PlanOptions {
   readonly force?: boolean;
   /** sha256 of a file; default: reads it. */
   readonly digest?: (path: string) => Promise<string>;
+  /** Hears what a source stage has to say. */
+  readonly note?: (message: string) => void;
 }
 
 /** Looks at every source of a bound pipeline, in order, without decoding anything. */
 export async function* plan(pipeline: BoundPipeline, options: PlanOptions): AsyncGenerator<Planned, void, void> {
-  const { stages, limit = Number.POSITIVE_INFINITY, force = false } = options;
+  const { stages, limit = Number.POSITIVE_INFINITY, force = false, note = () => {} } = options;
   const signal = options.signal ?? new AbortController().signal;
   const digest = options.digest ?? ((path) => digestFile(path, signal));
   const first = pipeline.steps[0]!;
@@ -53,7 +55,7 @@ export async function* plan(pipeline: BoundPipeline, options: PlanOptions): Asyn
   const parts = await partsOf(pipeline.steps, stages);
   let n = 0;
   if (limit <= 0) return;
-  for await (const source of sources(first.options, { signal, digest })) {
+  for await (const source of sources(first.options, { signal, digest, note })) {
     signal.throwIfAborted();
     if ("refused" in source) yield { item: refusal(source, source.refused) };
     else {

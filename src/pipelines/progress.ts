@@ -134,7 +134,8 @@ export function snapshot(state: RunState) {
     framesPerSecond: round(frames / Math.max(seconds, 1e-3)),
     realTime: round(mediaSeconds / Math.max(seconds, 1e-3)),
     eta: eta === undefined ? null : round(eta),
-    current: [...state.current],
+    current: [...state.current.keys()],
+    standings: Object.fromEntries(Array.from(state.current).filter(([, standing]) => standing !== null)),
   };
 }
 
@@ -142,14 +143,17 @@ function headline(state: RunState): string {
   const { items, total, framesPerSecond, realTime, eta } = snapshot(state);
   const of = total === null ? `${items} of ${state.planned} or more` : `${items}/${total}`;
   const left = eta === null ? "" : `  ETA ${clock(eta)}`;
-  return `${state.pipeline}  ${of} done  ${framesPerSecond.toFixed(1)} frames/s  ${realTime.toFixed(2)}× real time${left}`;
+  // What gives no media has no such speed.
+  const speed = realTime > 0 ? `  ${framesPerSecond.toFixed(1)} frames/s  ${realTime.toFixed(2)}× real time` : "";
+  return `${state.pipeline}  ${of} done${speed}${left}`;
 }
 
 function tail(state: RunState): string {
   const { cached, failed, partial } = state.ended;
   const parts = [`skipped ${cached} (cached)`, `failed ${failed}`];
   if (partial > 0) parts.push(`partial ${partial}`);
-  if (state.current.size > 0) parts.push(`now ${[...state.current].map(flat).join(", ")}`);
+  const now = Array.from(state.current, ([name, standing]) => flat(standing ? `${name} ${standing.words}` : name));
+  if (now.length > 0) parts.push(`now ${now.join(", ")}`);
   return parts.join("  ");
 }
 

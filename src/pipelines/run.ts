@@ -130,6 +130,7 @@ class Run {
         ...(limit !== undefined && { limit }),
         ...(force !== undefined && { force }),
         ...(sha256 && { digest: (path: string) => sha256(path, signal) }),
+        note: (message) => this.#options.progress?.note(message),
       });
       for await (const each of planned) {
         this.#found.push(each);
@@ -165,7 +166,7 @@ class Run {
     if (!task) outcome = refused(item.why);
     else if (cached) outcome = fromCache(cached);
     else {
-      this.#state.current.add(item.source.name);
+      this.#state.current.set(item.source.name, null);
       outcome = await this.#once(task, pool);
     }
     this.#ended[at] = { item: reportItem(item, outcome), outcome };
@@ -192,6 +193,7 @@ class Run {
         tap: (record, step) => {
           if (step === 0) this.#state.saw(task.source.path, record);
         },
+        standing: (share, words) => this.#state.current.set(task.source.name, { share, words }),
       });
     })();
     this.#byKey.set(key, mine);

@@ -2,6 +2,13 @@ import type { AnyRecord } from "../records.ts";
 import type { PlanItem } from "./plan.ts";
 import type { Outcome } from "./task.ts";
 
+/** How far one task is, as it says itself. */
+export interface Standing {
+  /** 0..1. */
+  readonly share: number;
+  readonly words: string;
+}
+
 /** Where a run stands: kept by the runner, read by whoever shows progress. */
 export class RunState {
   readonly pipeline: string;
@@ -14,8 +21,8 @@ export class RunState {
   /** Bytes of the sources that were worked on to their end, and of those still to be. */
   bytesDone = 0;
   bytesLeft = 0;
-  /** Names of the sources being worked on. */
-  readonly current = new Set<string>();
+  /** Names of the sources being worked on, with what they last said of how far they are. */
+  readonly current = new Map<string, Standing | null>();
   /** Records that the sources gave. */
   frames = 0;
   #mediaDone = 0;
@@ -40,9 +47,16 @@ export class RunState {
     return micros / 1e6;
   }
 
-  /** Seconds left, by bytes; undefined while nothing can be said. */
+  /** Seconds left: by what the tasks say of themselves, else by bytes; undefined while nothing can be said. */
   get eta(): number | undefined {
-    if (!this.counted || this.bytesDone === 0) return undefined;
+    if (!this.counted) return undefined;
+    const standings = [...this.current.values()].filter((each) => each !== null);
+    if (standings.length > 0) {
+      const begun = standings.reduce((sum, { share }) => sum + share, 0);
+      const worked = this.ended.done + begun;
+      return worked > 0 ? (this.seconds * (this.planned - this.items - begun)) / worked : undefined;
+    }
+    if (this.bytesDone === 0) return undefined;
     return (this.seconds * this.bytesLeft) / this.bytesDone;
   }
 

@@ -29,6 +29,8 @@ export interface TaskTools {
   readonly signal: AbortSignal;
   readonly pool: SharedPool;
   note(message: string): void;
+  /** Hears how far the task is, 0..1, and in words. */
+  readonly standing?: (share: number, words: string) => void;
   /** Sees every record as the step at this position gives it. */
   readonly tap?: (record: AnyRecord, step: number) => void;
 }
@@ -55,6 +57,7 @@ export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
     },
     facts,
     note: (message) => tools.note(`${task.source.name}: ${message}`),
+    standing: (share, words) => tools.standing?.(share, words),
     shared: (name, open) => tools.pool.get(name, open),
   });
   const outcome = (status: Outcome["status"], artifacts: readonly string[], reason?: string): Outcome => ({

@@ -83,6 +83,7 @@ export function looseContext(
     },
     facts: {},
     note: options.note ?? ((message) => process.stderr.write(`${message}\n`)),
+    standing() {},
     shared: (name, open) => pool.get(name, open),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };

@@ -22,6 +22,8 @@ export interface Context {
   readonly facts: Record<string, Json>;
   /** A line for the log (stderr). */
   note(message: string): void;
+  /** How far a long piece of work is, 0..1, and in words: shown until the next call replaces it. */
+  standing(share: number, words: string): void;
   /**
    * Something costly shared by all tasks of a run (a compiled model, a session): the first caller opens it,
    * the runner closes it when the run ends, in whatever way.
@@ -54,7 +56,7 @@ export interface StageDefinition<
   /** Sources only: what there is to work on. */
   readonly sources?: (
     options: z.output<Schema>,
-    tools: { signal: AbortSignal; digest(path: string): Promise<string> },
+    tools: { signal: AbortSignal; digest(path: string): Promise<string>; note(message: string): void },
   ) => AsyncIterable<Source | Refused>;
   /** Sinks only: what is already published and intact for this source and key, so that nothing is computed twice. */
   readonly cached?: (options: z.output<Schema>, task: { source: Source; key: string }) => Promise<Cached | undefined>;

@@ -28,11 +28,11 @@ function halfway(): RunState {
   const items = [item("a"), item("b"), item("c", "cached"), item("d", "run", 200)];
   for (const each of items) state.plan(each);
   state.counted = true;
-  state.current.add("a");
+  state.current.set("a", null);
   for (const index of [0, 50]) state.saw("/x/a", frame(index));
   state.end(items[0]!, outcome("done"));
   state.end(items[2]!, outcome("cached"));
-  state.current.add("b");
+  state.current.set("b", null);
   // Out of order, as a careless source may give them.
   for (const index of [60, 0, 30]) state.saw("/x/b", frame(index));
   return state;
@@ -55,6 +55,19 @@ describe("run state", () => {
       realTime: 2.2,
       eta: 6,
       current: ["b"],
+      standings: {},
+    });
+  });
+
+  it("takes a task's word for how far it is, before the bytes", () => {
+    const state = halfway();
+    vi.advanceTimersByTime(2000);
+    state.current.set("b", { share: 0.25, words: "step 5/20" });
+    // 1.25 of the three that are to be worked on took 2 s.
+    expect(snapshot(state)).toMatchObject({
+      eta: 2.8,
+      current: ["b"],
+      standings: { b: { share: 0.25, words: "step 5/20" } },
     });
   });
 
@@ -93,6 +106,19 @@ describe("progress", () => {
     expect(taken()).toBe(line);
     vi.advanceTimersByTime(60_000);
     expect(taken()).toBe("");
+  });
+
+  it("shows what a task says of itself, and no speed of media where there is none", () => {
+    const { bar, taken } = shown("auto", false);
+    const state = new RunState("train");
+    state.plan(item("fold 0"));
+    state.counted = true;
+    state.current.set("fold 0", { share: 0.5, words: "step 5/10\tloss 1" });
+    bar.begin(state);
+    vi.advanceTimersByTime(10_000);
+    const now = "now fold 0 step 5/10?loss 1";
+    expect(taken()).toBe(`train  0/1 done  ETA 0:10; skipped 0 (cached)  failed 0  ${now}\n`);
+    bar.end();
   });
 
   it("is a live block on a terminal, redrawn in place, notes above it", () => {

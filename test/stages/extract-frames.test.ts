@@ -66,7 +66,11 @@ describe("extract-frames", () => {
     const listed: (Source | Refused)[] = [];
     const digest = (path: string) =>
       path.endsWith("b.mp4") ? Promise.reject(new PipeError("cannot be read")) : digestFile(path);
-    for await (const one of extractFrames.sources!(options, { signal: new AbortController().signal, digest }))
+    for await (const one of extractFrames.sources!(options, {
+      signal: new AbortController().signal,
+      digest,
+      note() {},
+    }))
       listed.push(one);
     expect(listed).toEqual([
       { path: join(input, "b.mp4"), name: "b.mp4", refused: "cannot be read" },

@@ -20,7 +20,7 @@ async function store(output: string, source: Source, records: readonly Latent[],
 async function sources(input: string, recipe?: string): Promise<(Source | Refused)[]> {
   const found: (Source | Refused)[] = [];
   const options = readLatents.options.parse({ input, recipe });
-  const tools = { signal: new AbortController().signal, digest: digestFile };
+  const tools = { signal: new AbortController().signal, digest: digestFile, note() {} };
   for await (const one of readLatents.sources!(options, tools)) found.push(one);
   return found;
 }
