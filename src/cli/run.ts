@@ -50,28 +50,44 @@ export function runCommand(session: Session): CommandModule {
 
 /** What was found, item by item; the last line is the folder that holds what was made. */
 function summary({ report, outcomes, output }: RunResult): string {
+  const metrics = [...new Set(outcomes.flatMap(({ facts }) => Object.keys(measured(facts))))];
   const rows = report.items.map((item, i) => {
     const found = Object.entries(item.counts.rows).filter(([, n]) => n > 0);
     const { facts, seconds } = outcomes[i]!;
     return [
       printable(item.source.name),
       item.status,
-      found.map(([status, n]) => `${status} ${n}`).join(", ") || "-",
-      facts.tracks === undefined ? "-" : String(facts.tracks),
-      item.verdict ?? "-",
-      seconds === 0 ? "-" : seconds.toFixed(2),
+      found.map(([status, n]) => `${status} ${n}`).join(", "),
+      facts.tracks === undefined ? "" : String(facts.tracks),
+      item.verdict ?? "",
+      ...metrics.map((name) => measured(facts)[name]?.toFixed(3) ?? ""),
+      seconds === 0 ? "" : seconds.toFixed(2),
       item.reason === undefined ? "" : printable(item.reason),
     ];
   });
   const { done, cached, partial, failed, notStarted } = report.totals;
   const counts = Object.entries({ done, cached, partial, failed, "not started": notStarted }).filter(([, n]) => n > 0);
-  const facts = Object.entries(report.facts).map(([name, value]) => `${name}: ${words(value as Json)}\n`);
+  const facts = Object.entries(report.facts)
+    .filter(([name]) => name !== "metrics")
+    .map(([name, value]) => `${name}: ${words(value as Json)}\n`);
   return [
-    table([["source", "status", "rows", "tracks", "verdict", "seconds", ""], ...rows]),
+    table(filled(["source", "status", "rows", "tracks", "verdict", ...metrics, "seconds", ""], rows)),
     ...facts,
     `${counts.map(([name, n]) => `${n} ${name}`).join(", ") || "nothing done"} in ${report.seconds.toFixed(1)} s\n`,
     `${output}\n`,
   ].join("");
+}
+
+/** The numbers that a stage measured on its own result, by name. */
+function measured({ metrics }: Readonly<Record<string, Json>>): Record<string, number> {
+  return (metrics ?? {}) as Record<string, number>;
+}
+
+/** The columns that some row has something in; empty cells of those are a dash. */
+function filled(head: readonly string[], rows: readonly (readonly string[])[]): string[][] {
+  const kept = head.flatMap((name, i) => (name === "" || rows.some((row) => row[i] !== "") ? [i] : []));
+  const line = (row: readonly string[]) => kept.map((i) => row[i] || (head[i] === "" ? "" : "-"));
+  return [kept.map((i) => head[i]!), ...rows.map(line)];
 }
 
 /** A fact on one line: `blazeface (onnx, cpu)` for { name: "blazeface", engine: "onnx", provider: "cpu" }. */

@@ -22,7 +22,8 @@ describe("pipe run", () => {
     const { code, out } = await call(["run", "sum-bytes", "--input", input, "--output", output]);
     expect(code).toBe(0);
     expect(lines(out).at(-1)).toBe(output);
-    expect(lines(out)[1]).toMatch(/^a +done +ok 3 +2 +complete +\d+\.\d\d$/);
+    expect(lines(out)[0]).toMatch(/^source +status +rows +tracks +verdict +sum +seconds$/);
+    expect(lines(out)[1]).toMatch(/^a +done +ok 3 +2 +complete +294\.000 +\d+\.\d\d$/);
     expect(await readdir(output)).toContain("report.json");
   });
 
@@ -42,7 +43,7 @@ describe("pipe run", () => {
     await writeFile(path.join(input, "b"), "a!c");
     const { code, out, err } = await call(["run", "sum-bytes", "--input", input, "--output", output, "--jobs", "2"]);
     expect(code).toBe(2);
-    expect(out).toMatch(/^b +failed .*RangeError: exclamation$/m);
+    expect(out).toMatch(/^a +done +ok 3 .*\nb +failed +ok 1 +1 +- +- .*RangeError: exclamation$/m);
     expect(err).toContain("this is a bug");
   });
 

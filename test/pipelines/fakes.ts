@@ -127,6 +127,7 @@ const keepSum = defineStage({
           sum += latent.z![0]!;
           context.ledger.row(latent.status);
         }
+        context.facts.metrics = { sum };
         const file = path.join(output, `${context.source.name}.${context.key.slice(0, 8)}.sum`);
         const artifact = { kind: "artifact" as const, path: file, bytes: 1 };
         const { ending, ledger, facts, key, keyParts } = context;
