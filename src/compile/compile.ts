@@ -35,14 +35,14 @@ export function compile(program: Program, options: CompileOptions): Compiled {
   };
 }
 
-/** Throws unless each feed's length is its shape's product. */
-export function checkFeeds(name: string, feeds: Record<string, Value>): void {
+/** Throws unless each feed's length is its shape's product; `what` is what errors call it. */
+export function checkFeeds(name: string, feeds: Record<string, Value>, what = "feed"): void {
   for (const [key, { data, shape }] of Object.entries(feeds)) {
     const size = shape.reduce((product, length) => product * length, 1);
     const whole = shape.every((length) => Number.isInteger(length) && length >= 0);
     if (!whole || size !== data.length)
       throw new PipeError(
-        `${name}: the feed "${key}" has ${data.length} values, but its shape [${shape.join(", ")}] needs ${size}.`,
+        `${name}: the ${what} "${key}" has ${data.length} values, but its shape [${shape.join(", ")}] needs ${size}.`,
       );
   }
 }

@@ -18,6 +18,12 @@ export interface Feed extends Value {
   readonly type: FeedType;
 }
 
+/** Which inputs a run takes from the state that the thread keeps, and which outputs go back there; entries by name. */
+export interface StateUse {
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly outputs: Readonly<Record<string, string>>;
+}
+
 export type Request = { readonly id: number } & (
   | {
       readonly kind: "open";
@@ -25,7 +31,9 @@ export type Request = { readonly id: number } & (
       readonly model: Uint8Array;
       readonly optimisedPath?: string;
     }
-  | { readonly kind: "run"; readonly session: number; readonly feeds: Record<string, Feed> }
+  | { readonly kind: "run"; readonly session: number; readonly feeds: Record<string, Feed>; readonly state?: StateUse }
+  | { readonly kind: "write"; readonly values: Record<string, Feed> }
+  | { readonly kind: "read"; readonly names: readonly string[] }
   | { readonly kind: "close" }
 );
 export interface Reply {

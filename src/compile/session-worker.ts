@@ -7,6 +7,8 @@ import type { Value } from "./types.ts";
 const port = parentPort as MessagePort;
 const settings = workerData as SessionSettings;
 const sessions = new Map<number, ort.InferenceSession>();
+/** What programs remember from run to run. An entry's tensor is never written to: a run puts a new one in its place. */
+const state = new Map<string, ort.Tensor>();
 
 let queue: Promise<void> = Promise.resolve();
 port.on("message", (request: Request) => {
@@ -36,7 +38,13 @@ async function handle(request: Request): Promise<{ reply: Reply; transfer: Array
       const feeds: Record<string, ort.Tensor> = {};
       for (const [name, { data, shape, type }] of Object.entries(request.feeds))
         feeds[name] = new ort.Tensor(type, data, shape);
+      for (const [name, entry] of Object.entries(request.state?.inputs ?? {})) feeds[name] = state.get(entry)!;
       const results = await session.run(feeds);
+      // After the run: one that fails leaves the state as it was.
+      for (const [name, entry] of Object.entries(request.state?.outputs ?? {})) {
+        state.set(entry, results[name]!);
+        delete (results as Record<string, ort.Tensor>)[name];
+      }
       const values: Record<string, Value> = {};
       const transfer = new Set<ArrayBuffer>();
       for (const [name, tensor] of Object.entries(results)) {
@@ -46,9 +54,23 @@ async function handle(request: Request): Promise<{ reply: Reply; transfer: Array
       }
       return { reply: { id, values }, transfer: [...transfer] };
     }
+    case "write": {
+      for (const [name, { data, shape, type }] of Object.entries(request.values))
+        state.set(name, new ort.Tensor(type, data, shape));
+      return { reply: { id }, transfer: [] };
+    }
+    case "read": {
+      const copies = request.names.map((name) => {
+        const { data, dims } = state.get(name)!;
+        return [name, { data: narrow(data).slice(), shape: dims }] as const;
+      });
+      const values = Object.fromEntries(copies);
+      return { reply: { id, values }, transfer: copies.map(([, { data }]) => data.buffer as ArrayBuffer) };
+    }
     case "close": {
       for (const session of sessions.values()) await session.release();
       sessions.clear();
+      state.clear();
       return { reply: { id }, transfer: [] };
     }
   }

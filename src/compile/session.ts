@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { PipeError, reasonOf } from "../errors.ts";
 import { startWorker } from "../worker.ts";
-import type { Feed, Reply, Request, SessionInfo, SessionSettings } from "./session-protocol.ts";
+import type { Feed, Reply, Request, SessionInfo, SessionSettings, StateUse } from "./session-protocol.ts";
 import type { Provider, Value } from "./types.ts";
 
 type Body = Request extends infer R ? (R extends { id: number } ? Omit<R, "id"> : never) : never;
@@ -41,15 +41,33 @@ export class SessionHost {
   }
 
   /** Runs a session, once it is open. The feeds are copied before this returns. */
-  async run(session: number | Promise<number>, feeds: Record<string, Feed>): Promise<Record<string, Value>> {
-    const copies: Record<string, Feed> = {};
-    const transfer: ArrayBuffer[] = [];
-    for (const [name, { data, shape, type }] of Object.entries(feeds)) {
-      const copy = data.slice();
-      copies[name] = { data: copy, shape, type };
-      transfer.push(copy.buffer as ArrayBuffer);
-    }
-    const reply = await this.#ask({ kind: "run", session: await session, feeds: copies }, transfer);
+  run(session: number | Promise<number>, feeds: Record<string, Feed>): Promise<Record<string, Value>> {
+    return this.step(
+      Promise.resolve(session).then((number) => ({ session: number })),
+      feeds,
+    );
+  }
+
+  /** The same for a session that also takes inputs from the thread's state and puts outputs back there. */
+  async step(
+    ready: Promise<{ session: number; state?: StateUse }>,
+    feeds: Record<string, Feed>,
+  ): Promise<Record<string, Value>> {
+    const { copies, transfer } = copied(feeds);
+    const { session, state } = await ready;
+    const reply = await this.#ask({ kind: "run", session, feeds: copies, ...(state && { state }) }, transfer);
+    return reply.values!;
+  }
+
+  /** Puts entries into the state that the thread keeps for its runs. The values are copied before this returns. */
+  async write(values: Record<string, Feed>): Promise<void> {
+    const { copies, transfer } = copied(values);
+    await this.#ask({ kind: "write", values: copies }, transfer);
+  }
+
+  /** Copies of entries of the state, which must be there. */
+  async read(names: readonly string[]): Promise<Record<string, Value>> {
+    const reply = await this.#ask({ kind: "read", names });
     return reply.values!;
   }
 
@@ -108,4 +126,15 @@ export class SessionHost {
       reject(new PipeError(`${this.#name} cannot go on: ${reason}.`, { hint: "Compile it again to start afresh." }));
     this.#pending.clear();
   }
+}
+
+function copied(feeds: Record<string, Feed>): { copies: Record<string, Feed>; transfer: ArrayBuffer[] } {
+  const copies: Record<string, Feed> = {};
+  const transfer: ArrayBuffer[] = [];
+  for (const [name, { data, shape, type }] of Object.entries(feeds)) {
+    const copy = data.slice();
+    copies[name] = { data: copy, shape, type };
+    transfer.push(copy.buffer as ArrayBuffer);
+  }
+  return { copies, transfer };
 }
