@@ -53,17 +53,17 @@ test("equal weights and equal steps are written once", () => {
 });
 
 describe("transposes that are left after optimisation", () => {
-  test("BlazeFace: one for the image that comes in", async () => {
+  test("BlazeFace: none", async () => {
     const model = await loadGraphModel(graphModel("blazeface"), { anyBatch: true });
     await using compiled = compile(model.program, { name: "blazeface" });
     const file = compiled.toOnnx({ input: { shape: [2, 256, 256, 3], dtype: "float32" } });
     // Its four heads leave ONNX Runtime's blocked format in the order of their pixels at once.
-    expect(countOps(file).Transpose).toBe(5);
-    expect((await optimised(file)).Transpose).toBe(1);
+    expect(countOps(file).Transpose).toBe(4);
+    expect((await optimised(file)).Transpose ?? 0).toBe(0);
     model.dispose();
   });
 
-  test("a generator of convolutions, instance norms, residuals and transposed convolutions: one in, one out", async () => {
+  test("a generator of convolutions, instance norms, residuals and transposed convolutions: one out", async () => {
     const weight = (shape: [number, number, number, number]) =>
       tf.tensor4d(waves(shape.reduce((a, b) => a * b, 1)), shape);
     const norm = (x: tf.Tensor, channels: number) =>
@@ -84,8 +84,8 @@ describe("transposes that are left after optimisation", () => {
     };
     await using compiled = compile(program, { name: "generator" });
     const file = compiled.toOnnx({ pixels: { shape: [1, 16, 16, 3], dtype: "uint8" } });
-    expect(countOps(file).Transpose).toBe(2);
-    expect((await optimised(file)).Transpose).toBeLessThanOrEqual(2);
+    expect(countOps(file).Transpose).toBe(1);
+    expect((await optimised(file)).Transpose).toBeLessThanOrEqual(1);
     expect(countOps(file).InstanceNormalization).toBe(4);
   });
 });
