@@ -63,7 +63,7 @@ describe("transposes that are left after optimisation", () => {
     model.dispose();
   });
 
-  test("a generator of convolutions, instance norms, residuals and transposed convolutions: one out", async () => {
+  test("a generator of convolutions, instance norms, residuals and transposed convolutions: at most one out", async () => {
     const weight = (shape: [number, number, number, number]) =>
       tf.tensor4d(waves(shape.reduce((a, b) => a * b, 1)), shape);
     const norm = (x: tf.Tensor, channels: number) =>
@@ -85,7 +85,7 @@ describe("transposes that are left after optimisation", () => {
     await using compiled = compile(program, { name: "generator" });
     const file = compiled.toOnnx({ pixels: { shape: [1, 16, 16, 3], dtype: "uint8" } });
     expect(countOps(file).Transpose).toBe(1);
-    expect((await optimised(file)).Transpose).toBeLessThanOrEqual(1);
+    expect((await optimised(file)).Transpose ?? 0).toBeLessThanOrEqual(1);
     expect(countOps(file).InstanceNormalization).toBe(4);
   });
 });
