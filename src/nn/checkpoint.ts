@@ -48,9 +48,15 @@ export async function writeCheckpoint(
     await rm(beside, { force: true });
     throw new PipeError(`${path}: the checkpoint could not be written: ${reasonOf(error)}`, { cause: error });
   }
-  await using parent = await open(folder, "r");
-  await parent.sync();
+  await syncFolder(folder);
   return digestOf(bytes);
+}
+
+/** Makes the names in a folder durable; a no-op where folders cannot be opened (Windows). */
+export async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  await using folder = await open(path, "r");
+  await folder.sync();
 }
 
 async function bytesOf(path: string): Promise<Uint8Array> {

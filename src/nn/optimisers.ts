@@ -9,6 +9,8 @@ import { constant, type Schedule } from "./schedules.ts";
 export interface Optimiser {
   /** With its numbers, for logs and cache keys. */
   readonly name: string;
+  /** The learning rate by updates made, for logs. */
+  readonly rate: Schedule;
   /** What it remembers before the first update, for so many parameters. */
   start(size: number): Record<string, Value>;
   /** One update. Parameters and gradient [size]; gives new tensors, and all entries of its state anew. */
@@ -51,6 +53,7 @@ export function rmsprop(options: RmspropOptions): Optimiser {
   const rate = scheduleOf(options.learningRate);
   return {
     name: `rmsprop(${rate.name}, decay ${decay}, ${suffix(epsilon, weightDecay, clipNorm)})`,
+    rate,
     start: (size) => ({ updates: counter(), square: zeros(size) }),
     update(parameters, gradient, state) {
       const g = prepared(gradient, parameters, clipNorm, weightDecay);
@@ -66,6 +69,7 @@ function adamLike(kind: string, options: AdamOptions, apart: boolean): Optimiser
   const rate = scheduleOf(options.learningRate);
   return {
     name: `${kind}(${rate.name}, betas ${betas.join(" ")}, ${suffix(epsilon, weightDecay, clipNorm)})`,
+    rate,
     start: (size) => ({
       updates: counter(),
       bias: { data: new Float32Array(2), shape: [2] },

@@ -1,6 +1,7 @@
-import type { Scalar, Tensor, Tensor1D } from "@tensorflow/tfjs-core";
+import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import type { Compiled, CompileOptions, Value } from "../../compile/index.ts";
 import type { Json } from "../../digest.ts";
+import type { Optimiser } from "../optimisers.ts";
 import type { Parameters } from "../parameters.ts";
 import type { ParameterSpec, Weights } from "../weights.ts";
 
@@ -18,7 +19,7 @@ export interface Phase {
    */
   readonly every?: number;
   /** Its state is kept for each part, apart from that of other phases. A `clipNorm` is that of one part's gradient. */
-  readonly optimiser: PhaseOptimiser;
+  readonly optimiser: Optimiser;
   /**
    * Named, unweighted losses: scalars, in plain TF.js ops. `parts` has the parameters of every part, trained or not;
    * `inputs` what `batch` gave. No randomness: noise and masks are inputs.
@@ -26,18 +27,6 @@ export interface Phase {
   losses(parts: Readonly<Record<string, Parameters>>, inputs: Readonly<Record<string, Tensor>>): Record<string, Scalar>;
   /** A weight for each loss, and for no other. A loss of weight 0 is logged and trains nothing. */
   readonly weights: Readonly<Record<string, number>>;
-}
-
-/** What fit needs of an optimiser: pure updates of one flat vector. */
-export interface PhaseOptimiser {
-  readonly name: string;
-  /** Fresh state for a vector of `size` numbers. */
-  start(size: number): Record<string, Value>;
-  update(
-    parameters: Tensor1D,
-    gradient: Tensor1D,
-    state: Record<string, Tensor>,
-  ): { parameters: Tensor1D; state: Record<string, Tensor> };
 }
 
 /** What one phase of one iteration is trained on. */
@@ -99,7 +88,7 @@ export interface FitOptions extends Pick<CompileOptions, "engine" | "provider" |
   /** Iterations in all. A finished run may be called again with more. */
   readonly iterations: number;
   readonly seed: number;
-  /** Gets `checkpoints/`, `log.jsonl` and `timing.jsonl`. One fit at a time. */
+  /** Gets `checkpoints/`, `log.jsonl` and `timing.jsonl`. One fit at a time; see {@link fit}. */
   readonly folder: string;
   /** What else decides the result: data, fold, model and optimiser options. A resume with another one is refused. */
   readonly config?: Json;

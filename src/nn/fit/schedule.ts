@@ -1,0 +1,50 @@
+import type { Phase } from "./types.ts";
+
+/** What one graph does in one iteration: a phase, or all phases where every one of them runs in each iteration. */
+export interface Unit {
+  readonly name: string;
+  readonly phases: readonly Phase[];
+  readonly every: number;
+}
+
+/** Consecutive iterations of one unit, done by one run. */
+export interface Run {
+  readonly unit: Unit;
+  readonly iterations: readonly number[];
+}
+
+/** Iterations `from`..`to`, both included, with nothing else to do between them. */
+export interface Round {
+  readonly from: number;
+  readonly to: number;
+  readonly runs: readonly Run[];
+}
+
+/** Phases as units: whole iterations where several of them may share a graph, else a unit a phase. */
+export function unitsOf(phases: readonly Phase[], stepsPerRun: number): readonly Unit[] {
+  const whole = stepsPerRun > 1 && phases.length > 1 && phases.every(({ every = 1 }) => every === 1);
+  if (whole) return [{ name: phases.map(({ name }) => name).join("+"), phases, every: 1 }];
+  return phases.map((phase) => ({ name: phase.name, phases: [phase], every: phase.every ?? 1 }));
+}
+
+/**
+ * The iterations after `done`, up to the next at which something else must be done (`pause`), or another unit runs, or
+ * `stepsPerRun` are together. A function of its arguments alone, so that a resumed run cuts its rounds as the first did.
+ */
+export function roundAfter(
+  done: number,
+  units: readonly Unit[],
+  { stepsPerRun, pause }: { stepsPerRun: number; pause: (iteration: number) => boolean },
+): Round {
+  const runs: { unit: Unit; iterations: number[] }[] = [];
+  for (let iteration = done + 1; ; iteration++) {
+    const due = units.filter(({ every }) => iteration % every === 0);
+    for (const unit of due) {
+      const last = runs.at(-1);
+      if (last?.unit === unit) last.iterations.push(iteration);
+      else runs.push({ unit, iterations: [iteration] });
+    }
+    if (runs.length > 1 || due.length > 1 || pause(iteration) || iteration - done === stepsPerRun)
+      return { from: done + 1, to: iteration, runs };
+  }
+}
