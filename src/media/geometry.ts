@@ -54,12 +54,21 @@ export function turnedSize(size: Size, o: Orientation): Size {
   return o.swap ? { width: size.height, height: size.width } : size;
 }
 
-/** Copies `rows` of `stride` bytes, RGB, into a new image that is turned as `o` says. */
-export function turn(rows: Uint8Array, stride: number, size: Size, o: Orientation): Image {
+/** Copies `rows` of `stride` bytes, RGB, into `data`, all of which is written: an image that is turned as `o` says. */
+export function turn(
+  rows: Uint8Array,
+  stride: number,
+  size: Size,
+  o: Orientation,
+  data: Uint8Array = new Uint8Array(size.width * size.height * 3),
+): Image {
   const { width, height } = size;
-  const data = new Uint8Array(width * height * 3);
   const out = turnedSize(size, o);
   if (!o.swap && !o.flipX) {
+    if (stride === width * 3 && !o.flipY) {
+      data.set(rows.subarray(0, data.length));
+      return { ...out, data };
+    }
     for (let y = 0; y < height; y++)
       data.set(rows.subarray(y * stride, y * stride + width * 3), (o.flipY ? height - 1 - y : y) * width * 3);
     return { ...out, data };

@@ -2,6 +2,7 @@ import { decodeWithFfmpeg, probeWithFfmpeg } from "./ffmpeg.ts";
 import { decodeWithLibav, probeWithLibav } from "./libav.ts";
 import type { DecodeOptions, Decoding, Probe } from "./types.ts";
 
+export { giveBack } from "./give-back.ts";
 export { expandInputs, type Input } from "./inputs.ts";
 export type * from "./types.ts";
 export { DECODERS } from "./types.ts";

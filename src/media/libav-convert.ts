@@ -25,11 +25,14 @@ export class Converter implements Disposable {
     FFmpegError.throwIfError(this.#rgb.getBuffer(), "getBuffer");
   }
 
-  convert(frame: Frame): Image {
+  /** `room` gives the memory for the pixels. */
+  convert(frame: Frame, room: (bytes: number) => Uint8Array): Image {
     // Both fields go into one picture; swscale refuses to mix interlaced input with progressive output.
     frame.clearFlags(AV_FRAME_FLAG_INTERLACED);
     FFmpegError.throwIfError(this.#scaler.scaleFrameSync(this.#rgb, frame), "sws_scale_frame");
-    return turn(this.#rgb.data![0]!, this.#rgb.linesize[0]!, this.#size, this.#orientation);
+    const { width, height } = this.#size;
+    const data = room(width * height * 3);
+    return turn(this.#rgb.data![0]!, this.#rgb.linesize[0]!, this.#size, this.#orientation, data);
   }
 
   [Symbol.dispose](): void {

@@ -13,6 +13,8 @@ import type { Job, Outcome } from "./libav-protocol.ts";
 import type { DecodedFrame } from "./types.ts";
 
 export interface Sink {
+  /** Memory for one frame's pixels, whatever it holds. */
+  room(bytes: number): Uint8Array;
   frame(frame: DecodedFrame): void;
   progress(): void;
   stopped(): boolean;
@@ -72,7 +74,7 @@ function decodeFrom(job: Job, video: OpenVideo, codec: CodecContext, sink: Sink,
     if (wish === "end") at.state = "ended";
     if (wish === "sample") {
       sampled++;
-      sink.frame({ index, pts, image: converter.convert(frame) });
+      sink.frame({ index, pts, image: converter.convert(frame, sink.room) });
     } else skipped++;
     sink.progress();
   };

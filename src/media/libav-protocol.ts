@@ -20,11 +20,19 @@ export interface Job {
   readonly threads: number;
   /** Bytes of pixels that may be under way. */
   readonly budget: number;
+  /** Of this job alone, so that what another left in it cannot matter. */
   readonly shared: SharedArrayBuffer;
 }
 
 export type Outcome = Omit<Evidence, "missingBytes">;
 
+export type ToWorker =
+  | { readonly kind: "job"; readonly job: Job }
+  /** Pixels that nobody reads any more: room for another frame. */
+  | { readonly kind: "room"; readonly buffer: ArrayBuffer }
+  | { readonly kind: "leave" };
+
+/** Every job is answered by frames, if any, and one message of another kind, after which nothing of it is open. */
 export type FromWorker =
   | { readonly kind: "frame"; readonly frame: DecodedFrame }
   | { readonly kind: "probe"; readonly probe: Probe }
