@@ -108,7 +108,8 @@ export class Graph {
     specs: readonly OutputSpec[],
     attributes: Readonly<Record<string, Attribute>> = {},
   ): readonly Sym[] {
-    const key = `${op}(${inputs.map((input) => input?.name ?? "")})${JSON.stringify(attributes)}`;
+    // The number of outputs too: MaxPool computes its positions only when asked for.
+    const key = `${op}(${inputs.map((input) => input?.name ?? "")})${JSON.stringify(attributes)}${specs.length}`;
     const known = this.#known.get(key);
     if (known) return known;
     const outputs: Sym[] = [];

@@ -49,7 +49,7 @@ export class TraceBackend extends tf.KernelBackend {
       throw new PipeError(`${this.graph.name} uses a tensor of dtype ${info.dtype}, which cannot be compiled.`, {
         hint: "float32, int32 and bool can.",
       });
-    return data.values as Numbers;
+    return typed(data.values as ArrayLike<number>, info.dtype);
   }
 
   /** How it lies in memory; null when it is constant and can be had in any layout. */
@@ -160,4 +160,10 @@ export class TraceBackend extends tf.KernelBackend {
   }
 
   override dispose(): void {}
+}
+
+/** A constant that was cast without loss may still be an array of its former type. */
+function typed(values: ArrayLike<number>, dtype: DType): Numbers {
+  const Wanted = dtype === "float32" ? Float32Array : dtype === "int32" ? Int32Array : Uint8Array;
+  return values instanceof Wanted ? values : Wanted.from(values);
 }

@@ -27,6 +27,8 @@ export interface Sample {
 
 export interface Case {
   readonly kernel: string;
+  /** What the test is called, if not as the kernel. */
+  readonly name?: string;
   readonly samples: fc.Arbitrary<Sample>;
   /** Allowed difference, absolute and relative. Default 1e-4. */
   readonly tolerance?: number;
