@@ -1,6 +1,6 @@
-/** Sizes of ANCLaF's generator and discriminator. */
+/** Sizes of ANCLaF's generator, discriminator and combiner. */
 export interface AnclafSizes {
-  /** Side of the square RGB input, pixels. */
+  /** Side of the square RGB input, pixels: a power of two. */
   readonly image: number;
   /** Channels after the generator's first convolution; Z has 4 × as many, on a grid of image / 4. */
   readonly generator: number;
@@ -8,6 +8,8 @@ export interface AnclafSizes {
   readonly discriminator: number;
   /** The discriminator's halving convolutions: its last feature is image / 2^depth square. */
   readonly depth: number;
+  /** Channels after the combiner's first convolution; they double at each of the following, down to one pixel. */
+  readonly combiner: number;
 }
 
 export const ANCLAF_PRESETS = ["paper", "small"] as const;
@@ -17,10 +19,13 @@ export type AnclafPreset = (typeof ANCLAF_PRESETS)[number];
 export const QUADRANTS = 4;
 
 export const presets: Record<AnclafPreset, AnclafSizes> = {
-  /** 456,864 + 2,808,048 parameters; Z 64×32×32; D's last feature 512×2×2; 634 MMAC an image. */
-  paper: { image: 128, generator: 16, discriminator: 16, depth: 6 },
-  /** The same parts at half the width: Z 32×32×32; D's last feature 256×2×2. */
-  small: { image: 128, generator: 8, discriminator: 8, depth: 6 },
+  /**
+   * 456,864 + 2,808,048 + 11,214,786 parameters; Z 64×32×32; D's last feature 512×2×2; C's feature 1024; 634 MMAC an
+   * image up to ZQ, 51 more for C.
+   */
+  paper: { image: 128, generator: 16, discriminator: 16, depth: 6, combiner: 64 },
+  /** The same parts, G and D at half the width and C at a quarter: Z 32×32×32; D's last feature 256×2×2; C's 256. */
+  small: { image: 128, generator: 8, discriminator: 8, depth: 6, combiner: 16 },
 };
 
 /** How Q is joined to Z: four planes of probabilities, one plane of the likeliest id (0..3), or not at all. */

@@ -10,7 +10,7 @@ export function formulaWeights(specs: readonly ParameterSpec[]): Weights {
       const centre = name.endsWith("weight") ? 1 : 0;
       const data = Float32Array.from({ length: first * sizeOf(rest) }, (_, i) => {
         const u = 2 * hashed(i, stream) - 1;
-        return shape.length === 4 ? u * bound : 0.5 * u + centre;
+        return shape.length > 1 ? u * bound : 0.5 * u + centre;
       });
       return [name, { shape, data }];
     }),

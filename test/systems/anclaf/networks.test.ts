@@ -6,6 +6,7 @@ import { initialise } from "../../../src/nn/init.ts";
 import { leakyRelu, leakyReluTwice } from "../../../src/nn/layers.ts";
 import { disposeParameters, toParameters } from "../../../src/nn/parameters.ts";
 import { count, type ParameterSpec, type Weights } from "../../../src/nn/weights.ts";
+import { combiner, combinerParameters, featureSize } from "../../../src/systems/anclaf/combiner.ts";
 import { encoder } from "../../../src/systems/anclaf/encoder.ts";
 import {
   discriminator,
@@ -26,12 +27,21 @@ const gradients = await import(registersGradients).then(
   () => false,
 );
 const tiny: AnclafSizes = oracle.tiny.sizes;
-const specsOf = (sizes: AnclafSizes) => [...generatorParameters(sizes), ...discriminatorParameters(sizes)];
+const specsOf = (sizes: AnclafSizes) => [
+  ...generatorParameters(sizes),
+  ...discriminatorParameters(sizes),
+  ...combinerParameters(sizes, "onehot"),
+];
 
 describe("sizes", () => {
   test("the paper's totals", () => {
     expect(count(generatorParameters(presets.paper))).toBe(456_864);
     expect(count(discriminatorParameters(presets.paper))).toBe(2_808_048);
+    expect(count(combinerParameters(presets.paper, "none"))).toBe(11_210_690);
+    expect(count(combinerParameters(presets.paper, "index"))).toBe(11_211_714);
+    expect(count(combinerParameters(presets.paper, "onehot"))).toBe(11_214_786);
+    expect(count(combinerParameters({ ...presets.paper, combiner: 16 }, "index"))).toBe(713_970);
+    expect(featureSize(presets.paper)).toBe(1024);
     expect(zqShape(presets.paper, "onehot")).toEqual([68, 32, 32]);
     expect(zqShape(presets.paper, "index")).toEqual([65, 32, 32]);
     expect(zqShape(presets.paper, "none")).toEqual([64, 32, 32]);
@@ -40,6 +50,8 @@ describe("sizes", () => {
   test("the small preset's totals", () => {
     expect(count(generatorParameters(presets.small))).toBe(115_792);
     expect(count(discriminatorParameters(presets.small))).toBe(705_656);
+    expect(count(combinerParameters(presets.small, "onehot"))).toBe(706_546);
+    expect(featureSize(presets.small)).toBe(256);
     expect(zqShape(presets.small, "none")).toEqual([32, 32, 32]);
   });
 
@@ -182,14 +194,16 @@ test("the same seed gives the same bytes, another seed others, and each within i
   for (const { name } of specs.slice(1)) expect(fewer.get(name)).toEqual(a.get(name));
 });
 
-/** All named outputs of G and of D on G's reconstruction, channel-first as PyTorch gives them. */
+/** All named outputs of G, of D on G's reconstruction and of C on both, channel-first as PyTorch gives them. */
 async function run(sizes: AnclafSizes, weights: Weights, pixels: Uint8Array, batch: number, engine: Engine = "js") {
   const parameters = toParameters(weights);
   const first = (x: tf.Tensor) => tf.transpose(x, [0, 3, 1, 2]);
   const program = ({ pixels }: Record<string, tf.Tensor>) => {
     const { z, reconstruction } = generator(parameters, tf.sub(tf.div(pixels!, 127.5), 1));
     const { score, logits } = discriminator(parameters, sizes, reconstruction);
-    return { z: first(z), reconstruction: first(reconstruction), score: first(score), logits, q: tf.softmax(logits) };
+    const { feature, affect } = combiner(parameters, zq(z, logits, "onehot"));
+    const images = { z: first(z), reconstruction: first(reconstruction), score: first(score) };
+    return { ...images, logits, q: tf.softmax(logits), feature, affect };
   };
   await using compiled = compile(program, { name: "anclaf", engine });
   const outputs = await compiled.run({ pixels: { data: pixels, shape: [batch, sizes.image, sizes.image, 3] } });

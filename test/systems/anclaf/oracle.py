@@ -1,4 +1,4 @@
-"""ANCLaF's G and D in PyTorch, as the oracle of networks.test.ts.
+"""ANCLaF's G, D and frame combiner C in PyTorch, as the oracle of networks.test.ts.
 
 Weights and images come from an integer hash that formula.ts computes too, so only outputs are stored.
 Run from the repository root, with numpy and torch 2.13:  python test/systems/anclaf/oracle.py
@@ -76,15 +76,31 @@ class Discriminator(nn.Module):
         return self.score(x), self.quadrant(x).flatten(1)
 
 
+class Combiner(nn.Module):
+    def __init__(self, w, channels, grid):
+        super().__init__()
+        self.depth = grid.bit_length() - 1
+        widths = [channels] + [w * 2**i for i in range(self.depth)]
+        for i in range(self.depth):
+            setattr(self, f"c{i + 1}", nn.Conv2d(widths[i], widths[i + 1], 4, 2, 1))
+        self.head = nn.Linear(widths[-1], 2)
+
+    def forward(self, x):
+        for i in range(self.depth):
+            x = nn.functional.leaky_relu(getattr(self, f"c{i + 1}")(x), 0.01)
+        return x.flatten(1), self.head(x.flatten(1))
+
+
 def run(sizes, batch, stride):
     nets = nn.ModuleDict({
         "generator": Generator(sizes["generator"]),
         "discriminator": Discriminator(sizes["discriminator"], sizes["depth"], sizes["image"]),
+        "combiner": Combiner(sizes["combiner"], 4 * sizes["generator"] + 4, sizes["image"] // 4),
     }).double()
     with torch.no_grad():
         for stream, (name, parameter) in enumerate(nets.named_parameters()):
             u = 2 * hashed(parameter.numel(), stream) - 1
-            if parameter.dim() == 4:
+            if parameter.dim() > 1:
                 values = u * (6 / parameter[0].numel()) ** 0.5
             else:
                 values = 0.5 * u + (1 if name.endswith("weight") else 0)
@@ -94,7 +110,11 @@ def run(sizes, batch, stride):
         image = torch.from_numpy(pixels.transpose(0, 3, 1, 2) / 255 * 2 - 1)
         z, reconstruction = nets["generator"](image)
         score, logits = nets["discriminator"](reconstruction)
-    outputs = {"z": z, "reconstruction": reconstruction, "score": score, "logits": logits, "q": logits.softmax(1)}
+        q = logits.softmax(1)
+        zq = torch.cat([z, q[:, :, None, None].expand(-1, -1, *z.shape[2:])], 1)
+        feature, affect = nets["combiner"](zq)
+    outputs = {"z": z, "reconstruction": reconstruction, "score": score, "logits": logits, "q": q}
+    outputs |= {"feature": feature, "affect": affect}
     return {
         "sizes": sizes,
         "batch": batch,
@@ -108,7 +128,7 @@ def run(sizes, batch, stride):
 
 
 cases = {
-    "tiny": run({"image": 16, "generator": 3, "discriminator": 5, "depth": 3}, 2, 1),
-    "paper": run({"image": 128, "generator": 16, "discriminator": 16, "depth": 6}, 1, STRIDE),
+    "tiny": run({"image": 16, "generator": 3, "discriminator": 5, "depth": 3, "combiner": 7}, 2, 1),
+    "paper": run({"image": 128, "generator": 16, "discriminator": 16, "depth": 6, "combiner": 64}, 1, STRIDE),
 }
 Path(__file__).with_suffix(".json").write_text(json.dumps(cases, separators=(",", ":")) + "\n")
