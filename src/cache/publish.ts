@@ -9,9 +9,15 @@ import type { TempFolder } from "./temp.ts";
  * already there stays and ours is dropped, so that two runs at once both succeed; a broken one is moved aside first,
  * so that a reader finds the broken one, none, or ours, and never a half.
  *
+ * @param isIntact whether what stands in the place may stay; by default, whether it is an intact cache entry
  * @returns true when ours was published, false when an intact one was there
  */
-export async function publish(temp: TempFolder, entry: string, place: string): Promise<boolean> {
+export async function publish(
+  temp: TempFolder,
+  entry: string,
+  place: string,
+  isIntact: (place: string) => Promise<boolean> = isIntactEntry,
+): Promise<boolean> {
   const parent = dirname(place);
   try {
     await syncFolder(entry);
@@ -22,8 +28,7 @@ export async function publish(temp: TempFolder, entry: string, place: string): P
         await syncFolder(dirname(parent));
         return true;
       }
-      const { problems } = await checkEntry(place, { trust: false });
-      if (problems.length === 0) return false;
+      if (await isIntact(place)) return false;
       await moved(place, join(temp.path, `broken-${attempt}`));
     }
   } catch (error) {
@@ -31,6 +36,10 @@ export async function publish(temp: TempFolder, entry: string, place: string): P
     throw diskError(error, place);
   }
   throw new Error(`${place} was broken again after each of ${ATTEMPTS} tries to replace it`);
+}
+
+async function isIntactEntry(place: string): Promise<boolean> {
+  return (await checkEntry(place, { trust: false })).problems.length === 0;
 }
 
 /** Each lost attempt means that another run put an entry there in between. */
