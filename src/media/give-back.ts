@@ -4,8 +4,8 @@ const owners = new WeakMap<Image, (buffer: ArrayBuffer) => void>();
 
 /**
  * Gives the memory of a frame's image back to its decoder, which puts a later frame into it instead of fresh memory. Call it
- * when nobody will read the pixels any more: `image.data` is empty from then on, wherever it is held. Who never calls it
- * just gets fresh memory for each frame. Images that came from elsewhere, or were given back, are left as they are.
+ * when nobody will read the pixels any more: `image.data` is empty from then on, wherever it is held. Only frames decoded
+ * with `recycle` can be given back; all other images are left as they are.
  */
 export function giveBack(image: Image): void {
   const owner = owners.get(image);

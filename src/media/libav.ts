@@ -68,7 +68,7 @@ async function* converse(
       if (message.kind === "frame") {
         const { image } = message.frame;
         const size = image.data.byteLength;
-        lend(image, thread.giveRoom);
+        if (options.recycle) lend(image, thread.giveRoom);
         yield message;
         Atomics.sub(counters, IN_FLIGHT, size);
         Atomics.notify(counters, IN_FLIGHT);

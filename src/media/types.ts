@@ -22,6 +22,8 @@ export interface DecodeOptions {
   /** Give up when decoding made no progress for this long while a frame was wanted, seconds (default 60). */
   readonly stall?: number;
   readonly signal?: AbortSignal;
+  /** Frames' memory may be given back (`giveBack`), so that later frames need no fresh memory. Default: it is the caller's for good. */
+  readonly recycle?: boolean;
 }
 
 /** A decoded frame: upright, square pixels, RGB. Where the size changes within a stream, later frames are scaled to the first size. */

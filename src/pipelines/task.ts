@@ -43,7 +43,7 @@ export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
   const stages: Record<string, number> = {};
   let ending: Context["ending"] = null;
   const tracks = new Set<number>();
-  const contextOf = ({ key, parts }: Task["steps"][number]): Context => ({
+  const contextOf = ({ key, parts }: Task["steps"][number], i: number): Context => ({
     signal: tools.signal,
     source: task.source,
     key,
@@ -56,6 +56,7 @@ export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
       return ending;
     },
     facts,
+    getsBack: tools.stages[task.steps[i + 1]?.stage ?? ""]?.givesBack === true,
     note: (message) => tools.note(`${task.source.name}: ${message}`),
     standing: (share, words) => tools.standing?.(share, words),
     shared: (name, open) => tools.pool.get(name, open),
@@ -71,7 +72,7 @@ export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
     artifacts,
   });
   try {
-    const bound = task.steps.map((step) => ({ stage: boundStage(step, tools.stages), context: contextOf(step) }));
+    const bound = task.steps.map((step, i) => ({ stage: boundStage(step, tools.stages), context: contextOf(step, i) }));
     const { records } = await compose(bound, {
       signal: tools.signal,
       tap(record, step) {

@@ -37,6 +37,7 @@ export default defineStage({
   version: 1,
   takes: "frame",
   gives: "crop",
+  givesBack: true,
   options,
   runtime: ["batch", "engine", "threads"],
   models: async () => ({ detector: await bundledDigest("centernet") }),

@@ -44,6 +44,7 @@ export default defineStage({
   version: 1,
   takes: "frame",
   gives: "crop",
+  givesBack: true,
   options,
   // The detector is known by its digest; where it lies changes nothing.
   runtime: ["detector", "batch", "engine", "threads"],

@@ -18,6 +18,8 @@ export interface Context {
   verdict(verdict: Verdict, detail?: string): void;
   /** What was said by `verdict` so far; null before. */
   readonly ending: { readonly verdict: Verdict; readonly detail?: string } | null;
+  /** The next stage gives back the memory of what this one yields (`givesBack`), and nobody else reads it. Default: no. */
+  readonly getsBack?: boolean;
   /** Facts for the report, the summary and the shards' metadata, e.g. `facts.weights = "untrained (seed 1)"`. */
   readonly facts: Record<string, Json>;
   /** A line for the log (stderr). */
@@ -53,6 +55,8 @@ export interface StageDefinition<
   readonly runtime?: readonly (keyof z.output<Schema> & string)[];
   /** sha256 of every model file that shapes the output, by name: part of the key. */
   readonly models?: (options: z.output<Schema>) => Promise<Record<string, string>>;
+  /** It is the last to read its records' pixels, and gives their memory back (`giveBack`) to who lent it. */
+  readonly givesBack?: true;
   /** Sources only: what there is to work on. */
   readonly sources?: (
     options: z.output<Schema>,

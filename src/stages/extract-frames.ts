@@ -40,13 +40,13 @@ export default defineStage({
         }
     }
   },
-  run: ({ input: _, ...options }, { source, signal, ledger, verdict }) =>
+  run: ({ input: _, ...options }, { source, signal, ledger, verdict, getsBack }) =>
     async function* () {
       if (options.start !== undefined && options.end !== undefined && options.end <= options.start)
         throw new PipeError(`extract-frames: end (${options.end} s) is not after start (${options.start} s).`);
       const { decode } = await import("../media/index.ts");
       const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-      const decoding = decode(source.path, { ...given, signal });
+      const decoding = decode(source.path, { ...given, signal, recycle: getsBack === true });
       for await (const { index, pts, image } of decoding) yield { kind: "frame", index, pts, image };
       const ending = await decoding.ending;
       for (const name of ["demuxed", "decoded", "failed", "sampled", "skipped"] as const)

@@ -1,4 +1,5 @@
 import type { Ledger } from "../ledger.ts";
+import { giveBack } from "../media/give-back.ts";
 import type { Crop, Frame, Status } from "../records.ts";
 import { grouped, mapAhead } from "./ahead.ts";
 import { anclafBox, grownBox } from "./boxes.ts";
@@ -39,7 +40,7 @@ const PREPARED_AHEAD = 4;
  * frame, then by track id; a frame's rows beyond the first are added to the ledger as `extra`.
  *
  * While the detector works on one batch of frames the next is received and resized and the one before is cut; at most
- * five batches are held. Rows do not depend on the batch size.
+ * five batches are held. Rows do not depend on the batch size. Frames that were lent are given back when they are cut.
  *
  * @param mesh when given, crops follow the ANCLaF rule on its 68 landmarks, which the rows then carry.
  */
@@ -152,7 +153,7 @@ async function cutOut(
   mesh: FaceMesh | undefined,
 ): Promise<(readonly Crop[])[]> {
   const landmarks = mesh && (await meshOf(batch, mesh));
-  return Promise.all(
+  const crops = await Promise.all(
     batch.map(({ frame, rows }) =>
       Promise.all(
         rows.map(async (row) => {
@@ -165,6 +166,8 @@ async function cutOut(
       ),
     ),
   );
+  for (const { frame } of batch) giveBack(frame.image);
+  return crops;
 }
 
 /** The 68 landmarks of every row that will be cut. */

@@ -24,7 +24,7 @@ describe("frames that are given back", () => {
         const kept: DecodedFrame[] = [];
         const due = new Map<number, DecodedFrame[]>();
         let seen = 0;
-        for await (const frame of decode(sample, { decoder: "libav" })) {
+        for await (const frame of decode(sample, { decoder: "libav", recycle: true })) {
           expect(digest(frame.image.data)).toBe(digests[frame.index]);
           const fate = fates[frame.index % fates.length] ?? null;
           const when = seen + (fate ?? 0);
@@ -42,7 +42,7 @@ describe("frames that are given back", () => {
   });
 
   it("are empty, so that who still holds them cannot take other pixels for theirs", async () => {
-    const decoding = decode(sample, { decoder: "libav" })[Symbol.asyncIterator]();
+    const decoding = decode(sample, { decoder: "libav", recycle: true })[Symbol.asyncIterator]();
     const { image } = (await decoding.next()).value as DecodedFrame;
     giveBack(image);
     expect(image.data).toHaveLength(0);
@@ -52,7 +52,7 @@ describe("frames that are given back", () => {
 
   it("may come after the end, after a break, and from elsewhere", async () => {
     const frames: DecodedFrame[] = [];
-    for await (const frame of decode(sample, { decoder: "libav" })) if (frames.push(frame) === 9) break;
+    for await (const frame of decode(sample, { decoder: "libav", recycle: true })) if (frames.push(frame) === 9) break;
     for (const { image } of frames) giveBack(image);
     expect((await hear(sample, { decoder: "libav" })).frames.map((frame) => frame.digest)).toEqual(digests);
     const own = { width: 2, height: 1, data: Uint8Array.of(1, 2, 3, 4, 5, 6) };
@@ -63,7 +63,7 @@ describe("frames that are given back", () => {
   it("leave memory where it is: a long video touches little more than a short one", async () => {
     const peak = async (end: number) => {
       let most = 0;
-      for await (const { image } of decode(sample, { decoder: "libav", end })) {
+      for await (const { image } of decode(sample, { decoder: "libav", recycle: true, end })) {
         most = Math.max(most, process.memoryUsage().arrayBuffers);
         giveBack(image);
       }
