@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { PipeError } from "../errors.ts";
-import { clipFrames, type RawFrame, usableLandmarks } from "./clip-frames.ts";
+import { borrowedNote, clipFrames, type RawFrame, usableLandmarks } from "./clip-frames.ts";
 import { inParallel } from "./parallel.ts";
 import type { Dataset, LabelledClip, LabelRange, Skip } from "./types.ts";
 import { walk } from "./walk.ts";
@@ -59,7 +59,7 @@ export async function readAfewVa(
     clips: clips.map((clip, i) => ({ ...clip, group: groups[i]! })),
     labelled: read.reduce((sum, one) => sum + one.labelled, 0),
     skipped,
-    notes,
+    notes: [...notes, ...borrowedNote(clips)],
   };
 }
 

@@ -60,6 +60,17 @@ export function clipFrames(
   return { frames, kept, skipped };
 }
 
+/** A note on how many frames have another's landmarks; none where each has its own. */
+export function borrowedNote(clips: readonly { readonly frames: readonly LabelledFrame[] }[]): string[] {
+  let borrowed = 0;
+  let all = 0;
+  for (const { frames } of clips) {
+    all += frames.length;
+    for (const frame of frames) if (frame.landmarksOf !== undefined) borrowed += 1;
+  }
+  return borrowed === 0 ? [] : [`${borrowed} of ${all} frames have the landmarks of a frame near them.`];
+}
+
 /**
  * Coordinates as landmarks of a frame, or null where they are of no use: another number of points, one that is no
  * finite number, or no extent along an axis (a tracker's zeros).

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { PipeError, reasonOf } from "../errors.ts";
-import { clipFrames, type RawFrame, usableLandmarks } from "./clip-frames.ts";
+import { borrowedNote, clipFrames, type RawFrame, usableLandmarks } from "./clip-frames.ts";
 import { landmarksIn } from "./landmark-text.ts";
 import { inParallel } from "./parallel.ts";
 import { CHANNELS, type Channel, type SegmentFiles, sewaFiles } from "./sewa-files.ts";
@@ -80,7 +80,8 @@ export async function readSewa(
     throw new PipeError(
       `${folder}: no labelled frame can be used. The first: ${skipped[0]!.where}: ${skipped[0]!.reason}.`,
     );
-  return { name: "sewa", folder, range, points, clips, labelled, skipped, notes: notesOf(annotation, numbering, rate) };
+  const notes = [...notesOf(annotation, numbering, rate), ...borrowedNote(clips)];
+  return { name: "sewa", folder, range, points, clips, labelled, skipped, notes };
 }
 
 export const SEWA_RANGE: LabelRange = { valence: [-1, 1], arousal: [-1, 1] };
