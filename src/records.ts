@@ -91,6 +91,19 @@ export interface Latent extends Subject {
   readonly q: Float32Array | null;
 }
 
+/** One split of a labelled data set by people: whoever is tested is in no other part. The faces themselves stay on disk. */
+export interface Fold {
+  readonly kind: "fold";
+  /** From 0. */
+  readonly fold: number;
+  /** How many folds the data set was split into. */
+  readonly folds: number;
+  /** Absolute path of the face store's folder. */
+  readonly store: string;
+  /** Absolute path of the file that says which clip is in which fold. */
+  readonly split: string;
+}
+
 /** Something published on disk: the last word of a pipeline. */
 export interface Artifact {
   readonly kind: "artifact";
@@ -104,6 +117,7 @@ export interface Records {
   frame: Frame;
   crop: Crop;
   latent: Latent;
+  fold: Fold;
   artifact: Artifact;
 }
 export type Kind = keyof Records;
@@ -119,6 +133,7 @@ export function bytesOf(record: AnyRecord): number {
       return overhead + (record.image?.data.byteLength ?? 0) + (record.landmarks?.byteLength ?? 0);
     case "latent":
       return overhead + (record.z?.byteLength ?? 0);
+    case "fold":
     case "artifact":
       return overhead;
   }

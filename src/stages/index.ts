@@ -5,6 +5,7 @@ import cropFaces from "./crop-faces.ts";
 import encodeLatents from "./encode-latents.ts";
 import extractFrames from "./extract-frames.ts";
 import readLatents from "./read-latents.ts";
+import splitFaces from "./split-faces.ts";
 import writeRows from "./write-rows.ts";
 
 /** Every stage by name. */
@@ -15,5 +16,6 @@ export const stages = {
   "encode-latents": encodeLatents,
   "extract-frames": extractFrames,
   "read-latents": readLatents,
+  "split-faces": splitFaces,
   "write-rows": writeRows,
 };
