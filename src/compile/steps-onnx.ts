@@ -52,7 +52,7 @@ export function onnxSteps(programs: ReadonlyMap<string, Step>, options: StepsOpt
     },
     read: (names) => inTurn(Promise.resolve()).then(() => host.read(names)),
     write: (state) => inTurn(Promise.resolve()).then(() => host.write(feedsOf(state))),
-    dispose: () => host.close(),
+    dispose: () => turn.then(() => host.close()),
   };
 }
 

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { PipeError } from "../errors.ts";
+import { PipeError, reasonOf } from "../errors.ts";
 import type { StepProgram } from "./steps-types.ts";
 import type { Value } from "./types.ts";
 
@@ -17,7 +17,7 @@ export interface Step {
 /** Wraps a program whose state starts as `initial`; what it gives back must fit that. */
 export function stepOf(name: string, program: StepProgram, initial: Record<string, Value>): Step {
   const once = (inputs: Record<string, tf.Tensor>, state: Readonly<Record<string, tf.Tensor>>) => {
-    const given = program(inputs, { ...state });
+    const given = attempt(name, program, inputs, state);
     for (const [entry, tensor] of Object.entries(given.state)) checkEntry(name, entry, tensor, initial[entry]);
     return given;
   };
@@ -39,6 +39,32 @@ export function stepOf(name: string, program: StepProgram, initial: Record<strin
       return { outputs: Object.fromEntries(stacked), state: changed };
     },
   };
+}
+
+function attempt(
+  name: string,
+  program: StepProgram,
+  inputs: Record<string, tf.Tensor>,
+  state: Readonly<Record<string, tf.Tensor>>,
+): ReturnType<StepProgram> {
+  try {
+    return program(inputs, { ...state });
+  } catch (cause) {
+    if (cause instanceof PipeError) throw cause;
+    const kernel = /gradient function not found for (\w+)/.exec(String(cause))?.[1];
+    if (kernel)
+      throw new PipeError(`${name} needs the gradient of the TensorFlow.js kernel ${kernel}, which is not known.`, {
+        hint:
+          "Write that part with other ops, give it a gradient of its own with tf.customGrad, or keep it out of the " +
+          "loss as an input. A gradient is added in src/compile/gradient-corrections.ts.",
+        cause,
+      });
+    const shapes = Object.entries(inputs).map(([key, tensor]) => `${key} [${tensor.shape.join(", ")}]`);
+    throw new PipeError(`${name} failed: ${reasonOf(cause)}`, {
+      hint: `Its inputs were ${shapes.join(", ") || "none"}.`,
+      cause,
+    });
+  }
 }
 
 function checkEntry(name: string, entry: string, tensor: tf.Tensor, value: Value | undefined): void {
