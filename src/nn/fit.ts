@@ -18,7 +18,9 @@ import { initialise } from "./init.ts";
 import type { Weights } from "./weights.ts";
 
 export { weightsOf } from "./fit/checkpoints.ts";
+export { type About, exportWeights } from "./fit/export.ts";
 export type * from "./fit/types.ts";
+export { inWords } from "./fit/words.ts";
 
 /**
  * Trains: the one loop of this project. In each iteration the phases whose `every` divides it run in order; each
