@@ -1,6 +1,6 @@
 import { broadcast_util, type TensorInfo } from "@tensorflow/tfjs-core";
 import type { Graph, Sym } from "../graph.ts";
-import { isLogical, logical } from "../layout.ts";
+import { logical } from "../layout.ts";
 import type { TraceBackend } from "../trace-backend.ts";
 import { activate } from "./activation.ts";
 import type { Kernels } from "./define.ts";
@@ -51,24 +51,25 @@ function multiply(
   transposeB: boolean,
   bias: TensorInfo | null,
 ): TensorInfo {
-  const [rankA, rankB] = [a.shape.length, b.shape.length];
-  const rows = a.shape[transposeA ? rankA - 1 : rankA - 2]!;
-  const columns = b.shape[transposeB ? rankB - 2 : rankB - 1]!;
+  const rows = a.shape.at(transposeA ? -1 : -2)!;
+  const columns = b.shape.at(transposeB ? -2 : -1)!;
   const batch = broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
   const shape = [...batch, rows, columns];
   const type = a.dtype === "int32" ? "int32" : "float32";
-  const flat = rankA === 2 && rankB === 2 && type === "float32";
+  // tf.fused.matMul puts a batch of one in front of plain matrices.
+  const flat = type === "float32" && [...a.shape.slice(0, -2), ...b.shape.slice(0, -2)].every((n) => n === 1);
 
   if (flat) {
     // Gemm reads either order for nothing, and a matrix that lies transposed in memory is one more reason to.
-    const [left, flipA] = matrix(backend, a, transposeA);
-    const [right, flipB] = matrix(backend, b, transposeB);
-    const addend = bias && (bias.shape.length === 1 || bias.shape.length === 2 || bias.shape.length === 0);
-    if (!flipA && !flipB && !bias)
-      return backend.give(graph.add("MatMul", [left, right], { shape, type }), shape, type);
-    const inputs = addend ? [left, right, backend.take(bias)] : [left, right];
-    const product = graph.add("Gemm", inputs, { shape, type }, { transA: flipA ? 1 : 0, transB: flipB ? 1 : 0 });
-    return addend || !bias ? backend.give(product, shape, type) : plus(backend, graph, product, shape, bias);
+    const [left, flipA] = matrix(backend, graph, a, transposeA);
+    const [right, flipB] = matrix(backend, graph, b, transposeB);
+    const result = { shape: [rows, columns], type } as const;
+    const addend = bias !== null && bias.shape.slice(0, -2).every((n) => n === 1);
+    const give = (product: Sym) => backend.give(graph.reshape(product, shape), shape, type);
+    if (!flipA && !flipB && !bias) return give(graph.add("MatMul", [left, right], result));
+    const inputs = addend ? [left, right, graph.reshape(backend.take(bias), bias.shape.slice(-2))] : [left, right];
+    const product = graph.add("Gemm", inputs, result, { transA: flipA ? 1 : 0, transB: flipB ? 1 : 0 });
+    return addend || !bias ? give(product) : plus(backend, graph, graph.reshape(product, shape), shape, bias);
   }
   const left = batched(backend, a, transposeA);
   const right = batched(backend, b, transposeB);
@@ -76,11 +77,16 @@ function multiply(
   return bias ? plus(backend, graph, product, shape, bias) : backend.give(product, shape, type);
 }
 
-/** A rank-2 tensor as it lies, and whether Gemm must flip it. */
-function matrix(backend: TraceBackend, info: TensorInfo, transpose: boolean): [sym: Sym, flip: boolean] {
+/** A matrix as it lies, and whether Gemm must flip it. A constant is flipped beforehand. Leading axes are of length 1. */
+function matrix(backend: TraceBackend, graph: Graph, info: TensorInfo, transpose: boolean): [sym: Sym, flip: boolean] {
+  const order = logical(info.shape.length);
+  const turned = [...order.slice(0, -2), order.length - 1, order.length - 2];
   const layout = backend.layout(info);
-  if (layout === null) return [backend.take(info, transpose ? [1, 0] : [0, 1]), false];
-  return [backend.take(info, layout), isLogical(layout) === transpose];
+  const own = layout ?? (transpose ? turned : order);
+  // Axes of length 1 may lie anywhere; of the two others either comes first.
+  const flipped = own.indexOf(order.length - 1) < own.indexOf(order.length - 2);
+  const sym = backend.take(info, flipped ? turned : order);
+  return [graph.reshape(sym, sym.shape.slice(-2)), flipped !== transpose];
 }
 
 function batched(backend: TraceBackend, info: TensorInfo, transpose: boolean): Sym {

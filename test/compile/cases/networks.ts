@@ -237,25 +237,36 @@ export const matmulCases: Case[] = [
   {
     kernel: "_FusedMatMul",
     samples: fc
-      .tuple(matrices, fc.constantFrom("linear", "relu", "sigmoid", "leakyrelu"))
-      .chain(([{ n, k, m, left, right, fixed: constant }, activation]) =>
-        fc.tuple(given(left ? [k, n] : [n, k]), given(right ? [m, k] : [k, m]), given([m])).map(
-          (list): Sample => ({
-            label: `fused matMul with ${activation}`,
-            given: list,
-            constants: constant ? [1, 2] : [],
-            run: (a, b, bias) =>
-              tf.fused.matMul({
-                a: a!,
-                b: b!,
-                transposeA: left,
-                transposeB: right,
-                bias: bias!,
-                activation: activation as tf.fused.Activation,
-                leakyreluAlpha: 0.2,
-              }),
-          }),
-        ),
+      .tuple(
+        matrices,
+        fc.constantFrom("linear", "relu", "sigmoid", "leakyrelu"),
+        fc.boolean(),
+        fc.constantFrom(0, 1, 2),
+      )
+      .chain(([{ n, k, m, left, right, fixed: constant }, activation, one, rank]) =>
+        fc
+          .tuple(
+            given([...(one ? [1] : []), ...(left ? [k, n] : [n, k])]),
+            given(right ? [m, k] : [k, m]),
+            given([n, m].slice(2 - rank)),
+          )
+          .map(
+            (list): Sample => ({
+              label: `fused matMul ${one ? "of a batch of one " : ""}with ${activation}, bias [${list[2]!.shape}]`,
+              given: list,
+              constants: constant ? [1, 2] : [],
+              run: (a, b, bias) =>
+                tf.fused.matMul({
+                  a: a!,
+                  b: b!,
+                  transposeA: left,
+                  transposeB: right,
+                  bias: bias!,
+                  activation: activation as tf.fused.Activation,
+                  leakyreluAlpha: 0.2,
+                }),
+            }),
+          ),
       ),
   },
   {

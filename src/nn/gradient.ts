@@ -1,0 +1,33 @@
+import { engine, type Tensor } from "@tensorflow/tfjs-core";
+
+/**
+ * A piece of a network with a hand-written gradient: tf.customGrad for several inputs and outputs by name.
+ * Unlike there, the gradient of an input is computed only when somebody asks for it.
+ *
+ * @param forward gives the outputs; what the gradient needs of its intermediates must go through `keep`, once.
+ * @param backward takes the outputs' gradients and the kept tensors, and gives a function for each input. What several
+ *   of these share is computed in `backward` itself.
+ */
+export function withGradient<Inputs extends Record<string, Tensor>, Outputs extends readonly Tensor[]>(
+  inputs: Inputs,
+  forward: (keep: (tensors: Tensor[]) => void) => Outputs,
+  backward: (gradients: Outputs, kept: readonly Tensor[]) => { readonly [Name in keyof Inputs]: () => Tensor },
+): Outputs {
+  // tf.customGrad is a wrapper around this very method, which TypeScript alone calls private.
+  const recorder = engine() as unknown as Recorder;
+  const outputs = recorder.runKernelFunc({
+    inputs,
+    forwardFunc: (_, keep) => [...forward(keep)],
+    // TensorFlow.js hands over a lone output's gradient bare.
+    backwardsFunc: (given, kept) => backward((Array.isArray(given) ? given : [given]) as unknown as Outputs, kept),
+  });
+  return outputs as unknown as Outputs;
+}
+
+interface Recorder {
+  runKernelFunc(piece: {
+    inputs: Record<string, Tensor>;
+    forwardFunc: (backend: unknown, keep: (tensors: Tensor[]) => void) => Tensor[];
+    backwardsFunc: (gradients: Tensor | Tensor[], kept: readonly Tensor[]) => Record<string, () => Tensor>;
+  }): Tensor[];
+}
