@@ -57,14 +57,14 @@ function multiply(
   const shape = [...batch, rows, columns];
   const type = a.dtype === "int32" ? "int32" : "float32";
   // tf.fused.matMul puts a batch of one in front of plain matrices.
-  const flat = type === "float32" && [...a.shape.slice(0, -2), ...b.shape.slice(0, -2)].every((n) => n === 1);
+  const flat = type === "float32" && isLone(a) && isLone(b);
 
   if (flat) {
     // Gemm reads either order for nothing, and a matrix that lies transposed in memory is one more reason to.
     const [left, flipA] = matrix(backend, graph, a, transposeA);
     const [right, flipB] = matrix(backend, graph, b, transposeB);
     const result = { shape: [rows, columns], type } as const;
-    const addend = bias !== null && bias.shape.slice(0, -2).every((n) => n === 1);
+    const addend = bias !== null && isLone(bias);
     const give = (product: Sym) => backend.give(graph.reshape(product, shape), shape, type);
     if (!flipA && !flipB && !bias) return give(graph.add("MatMul", [left, right], result));
     const inputs = addend ? [left, right, graph.reshape(backend.take(bias), bias.shape.slice(-2))] : [left, right];
@@ -76,6 +76,9 @@ function multiply(
   const product = graph.add("MatMul", [graph.cast(left, type), graph.cast(right, type)], { shape, type });
   return bias ? plus(backend, graph, product, shape, bias) : backend.give(product, shape, type);
 }
+
+/** One matrix, whatever its rank. */
+const isLone = ({ shape }: TensorInfo) => shape.slice(0, -2).every((n) => n === 1);
 
 /** A matrix as it lies, and whether Gemm must flip it. A constant is flipped beforehand. Leading axes are of length 1. */
 function matrix(backend: TraceBackend, graph: Graph, info: TensorInfo, transpose: boolean): [sym: Sym, flip: boolean] {
