@@ -13,7 +13,12 @@ export interface ReadOptions {
 
 /** Reads a dataset's labels. Throws a PipeError where the folder holds no such dataset, or a broken one. */
 export async function readDataset(name: DatasetName, folder: string, options: ReadOptions = {}): Promise<Dataset> {
-  const layout = name === "synth" ? (await readOracle(folder)).layout : name;
+  const drawn = name === "synth" ? await readOracle(folder) : undefined;
   const { annotation: _, ...others } = options;
-  return { ...(layout === "sewa" ? await readSewa(folder, options) : await readAfewVa(folder, others)), name };
+  const dataset =
+    (drawn?.layout ?? name) === "sewa"
+      ? // Drawn videos may have another rate than SEWA's 50 labels a second.
+        await readSewa(folder, { ...options, ...(drawn && { rate: drawn.rate }) })
+      : await readAfewVa(folder, others);
+  return { ...dataset, name };
 }
