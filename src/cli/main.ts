@@ -11,6 +11,7 @@ import { planCommand } from "./plan.ts";
 import { runCommand } from "./run.ts";
 import type { Session } from "./session.ts";
 import { showCommand } from "./show.ts";
+import { synthCommand } from "./synth.ts";
 import { verifyCommand } from "./verify.ts";
 
 /** Runs one call of `pipe`; resolves with its exit code: 0 done, 1 usage or config, 2 some items failed, 130 interrupted. */
@@ -42,7 +43,7 @@ async function parse(session: Session): Promise<string> {
       const words = message || error.message;
       throw new PipeError(`${words}${/[.!?]$/.test(words) ? "" : "."}`, { hint: "--help shows what there is." });
     });
-  for (const make of [runCommand, planCommand, listCommand, showCommand, verifyCommand, exportCommand])
+  for (const make of [runCommand, planCommand, listCommand, showCommand, verifyCommand, exportCommand, synthCommand])
     parser.command(make(session));
   parser.demandCommand(1, "Name a command.");
   await parser.parseAsync([...session.args], {}, (_error, _argv, output) => {

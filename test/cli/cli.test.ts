@@ -164,7 +164,7 @@ describe("pipe list and show", () => {
     });
   });
 
-  it.each(["run", "plan", "show", "list", "verify", "export"])("%s has help", async (command) => {
+  it.each(["run", "plan", "show", "list", "verify", "export", "synth"])("%s has help", async (command) => {
     const { code, out } = await call([command, "--help"]);
     expect(code).toBe(0);
     expect(out).toContain(`pipe ${command}`);

@@ -15,8 +15,8 @@ export function showing({ valence, arousal }: Tracks, i: number, blink = 0): Exp
   const pleased = soft(valence.level[i]!);
   const lively = soft(arousal.level[i]!);
   return {
-    mouthCurve: 0.2 * pleased,
-    mouthWidth: 0.37 + 0.06 * pleased,
+    mouthCurve: 0.27 * pleased,
+    mouthWidth: 0.37 + 0.08 * pleased,
     mouthOpen: 0.27 / (1 + Math.exp(0.5 - 0.9 * valence.carrier[i]!)),
     cheekRaise: 0.02 * (1 + pleased),
     browRaise: 0.12 * lively,
