@@ -83,7 +83,7 @@ describe("things made ahead", () => {
     await expect(ahead.take()).rejects.toThrow("broken");
     expect(await ahead.take()).toBe(10);
     expect(() => ahead.take()).toThrow("More was taken");
-    await ahead.settled();
+    await ahead.end();
   });
 
   test("none ahead: each is begun when it is taken", async () => {

@@ -8,6 +8,7 @@ export class Ahead<Order, Thing> {
   readonly #ahead: number;
   readonly #ready: Promise<Thing>[] = [];
   readonly #underWay = new Set<Promise<Thing>>();
+  #ended = false;
 
   constructor(orders: Iterable<Order>, make: (order: Order) => Promise<Thing>, ahead: number) {
     this.#orders = orders[Symbol.iterator]();
@@ -15,17 +16,21 @@ export class Ahead<Order, Thing> {
     this.#ahead = ahead;
   }
 
-  /** The next thing; those after it are begun. */
+  /** The next thing; those after it are begun soon, once the caller has put this one to use. */
   take(): Promise<Thing> {
     this.#fill(1);
     const next = this.#ready.shift();
     if (next === undefined) throw new Error("More was taken than was ordered.");
-    this.#fill(this.#ahead);
+    // Not at once: making may begin with work on this thread, and the caller is to start its step before that.
+    setImmediate(() => {
+      if (!this.#ended) this.#fill(this.#ahead);
+    });
     return next;
   }
 
-  /** Waits until nothing is under way any more. */
-  async settled(): Promise<void> {
+  /** Begins no more, and waits until nothing is under way. */
+  async end(): Promise<void> {
+    this.#ended = true;
     await Promise.allSettled(this.#underWay);
   }
 

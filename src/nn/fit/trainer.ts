@@ -76,7 +76,7 @@ export class Trainer {
       if (this.#last?.iteration !== this.#done || !this.#last.regular) await this.#save(true);
     } finally {
       this.#over.abort();
-      await batches.settled();
+      await batches.end();
     }
   }
 
