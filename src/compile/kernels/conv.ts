@@ -4,6 +4,8 @@ import { isLogical, logical, NCHW } from "../layout.ts";
 import type { TraceBackend } from "../trace-backend.ts";
 import { activate } from "./activation.ts";
 import type { Call, Kernels } from "./define.ts";
+import { hasFewPixels, product, productByInput } from "./few-pixels.ts";
+import { filterGradient } from "./filter-gradient.ts";
 import { pixelBlocks, suitsPixelBlocks } from "./pixel-blocks.ts";
 import { subpixel } from "./subpixel.ts";
 import { padsOf, slide } from "./windows.ts";
@@ -32,11 +34,37 @@ export const conv: Kernels = {
     );
     const x = backend.take(dy, layoutOf(format));
     const values = backend.values(filter) as Float32Array | null;
+    const weights = () => backend.take(filter, [3, 2, 0, 1]);
     const result =
-      values && info.strideHeight === info.strideWidth
-        ? subpixel(graph, x, values, info)
-        : transposed(graph, x, backend.take(filter, [3, 2, 0, 1]), info);
+      info.strideHeight !== info.strideWidth
+        ? transposed(graph, x, weights(), info)
+        : !values && hasFewPixels(info)
+          ? productByInput(graph, x, weights(), info)
+          : subpixel(graph, x, values ?? weights(), info);
     return give(backend, result, format);
+  },
+  Conv2DBackpropFilter: ({ inputs, attrs, backend, graph }) => {
+    const { x, dy } = inputs as Record<"x" | "dy", TensorInfo>;
+    const format = backend_util.convertConv2DDataFormat(attrs.dataFormat);
+    const info = backend_util.computeConv2DInfo(
+      x.shape as Shape4,
+      attrs.filterShape,
+      attrs.strides,
+      1,
+      attrs.pad,
+      attrs.dimRoundingMode,
+      false,
+      format,
+    );
+    const last = format === "channelsLast";
+    const layouts = { NCHW: layoutOf(format), NHWC: last ? logical(4) : [0, 2, 3, 1] };
+    const result = filterGradient(
+      graph,
+      (order) => backend.take(x, layouts[order]),
+      (order) => backend.take(dy, layouts[order]),
+      info,
+    );
+    return backend.give(result, attrs.filterShape, "float32", [3, 2, 0, 1]);
   },
 };
 
@@ -56,8 +84,15 @@ function convolve({ inputs, attrs, backend, graph }: Call, bias: TensorInfo | nu
     format,
   );
   const values = backend.values(filter) as Float32Array | null;
-  if (values && !bias && suitsPixelBlocks(info))
-    return give(backend, pixelBlocks(graph, backend.take(x, layoutOf(format)), values, info), format);
+  if (!bias && suitsPixelBlocks(info)) {
+    const known = values ?? backend.take(filter, [3, 2, 0, 1]);
+    return give(backend, pixelBlocks(graph, backend.take(x, layoutOf(format)), known, info), format);
+  }
+  if (!values && format === "channelsLast" && hasFewPixels(info)) {
+    const image = backend.take(x, NCHW);
+    const result = product(graph, image, backend.take(filter, [3, 2, 0, 1]), vector(backend, graph, bias), info);
+    return backend.give(result, result.shape, "float32");
+  }
   if (liesInterleaved(backend, x, info))
     return give(backend, interleaved(backend, graph, x, filter, vector(backend, graph, bias), info), format);
   const weights = backend.take(filter, [3, 2, 0, 1]);

@@ -156,6 +156,62 @@ export const convCases: Case[] = [
         );
       }),
   },
+  // Many weights for few pixels, as where a network ends.
+  ...[true, false].map(
+    (forward): Case => ({
+      kernel: forward ? "Conv2D" : "Conv2DBackpropInput",
+      node: forward ? "Gemm" : "MatMul",
+      samples: windows
+        .map((w) => ({
+          ...w,
+          cin: w.cin + 30,
+          cout: w.cout + 40,
+          height: 3 + (w.height % 4),
+          width: 3 + (w.width % 3),
+        }))
+        .filter((w) => Math.min(w.height, w.width, 4) >= Math.max(w.kh, w.kw) && w.kh * w.kw > 3 && w.dilation === 1)
+        .chain((w) => {
+          const size: [number, number, number, number] = [w.batch, w.height, w.width, w.cin];
+          const info = tf.backend_util.computeConv2DInfo(size, [w.kh, w.kw, w.cin, w.cout], w.stride, 1, w.pad);
+          const small = given([w.batch, info.outHeight, info.outWidth, w.cout]);
+          return fc.tuple(forward ? given(size) : small, filter(w)).map(
+            (list): Sample => ({
+              label: say(w),
+              given: list,
+              run: (x, f) =>
+                forward
+                  ? tf.conv2d(x as tf.Tensor4D, f as tf.Tensor4D, w.stride, w.pad)
+                  : tf.conv2dTranspose(x as tf.Tensor4D, f as tf.Tensor4D, size, w.stride, w.pad),
+            }),
+          );
+        }),
+    }),
+  ),
+  {
+    kernel: "Conv2DBackpropFilter",
+    runs: 40,
+    samples: fc.tuple(windows, fc.constantFrom(0, 0, 34)).chain(([w, more]) => {
+      // More channels than a vector is wide, and few pixels beside them, are computed in other ways.
+      const [cin, cout] = [w.cin + (w.fixed ? more : 0), w.cout + more];
+      const shape: [number, number, number, number] = [w.kh, w.kw, cin, cout];
+      const size: [number, number, number, number] = [w.batch, w.height, w.width, cin];
+      const info = tf.backend_util.computeConv2DInfo(size, shape, w.stride, 1, w.pad);
+      return fc.tuple(given(size), given([w.batch, info.outHeight, info.outWidth, cout])).map(
+        (list): Sample => ({
+          label: say({ ...w, cin, cout }),
+          given: list,
+          run: (x, dy) =>
+            tf
+              .engine()
+              .runKernel(
+                "Conv2DBackpropFilter",
+                { x: x!, dy: dy! },
+                { strides: [w.stride, w.stride], pad: w.pad, dataFormat: "NHWC", filterShape: shape },
+              ) as tf.Tensor,
+        }),
+      );
+    }),
+  },
   ...(["MaxPool", "AvgPool"] as const).map(
     (kernel): Case => ({
       kernel,
