@@ -1,6 +1,7 @@
 import { type TensorInfo, upcastType } from "@tensorflow/tfjs-core";
 import type { Graph, Sym } from "../graph.ts";
 import { broadcast, type Call, type Kernel, type Kernels } from "./define.ts";
+import { combine, shortcut } from "./spread.ts";
 
 type Build = (graph: Graph, a: Sym, b: Sym, shape: readonly number[], call: Call) => Sym;
 
@@ -10,17 +11,13 @@ export const binary: Kernels = {
   AddN: ({ inputs, backend, graph }) => {
     const { syms, shape, layout, physical } = broadcast(backend, Object.values(inputs));
     const dtype = Object.values(inputs)[0]!.dtype;
-    return backend.give(
-      syms.reduce((a, b) => graph.add("Add", [a, b], { shape: physical, type: a.type })),
-      shape,
-      dtype,
-      layout,
-    );
+    const sum = syms.reduce((a, b) => elementwise(graph, "Add", a, b, physical));
+    return backend.give(sum, shape, dtype, layout);
   },
   Sub: arithmetic("Sub"),
   Multiply: arithmetic("Mul"),
   RealDiv: pair((graph, a, b, shape) => {
-    const quotient = graph.add("Div", [graph.cast(a, "float32"), graph.cast(b, "float32")], { shape, type: "float32" });
+    const quotient = elementwise(graph, "Div", graph.cast(a, "float32"), graph.cast(b, "float32"), shape);
     return graph.cast(quotient, a.type);
   }),
   FloorDiv: pair((graph, a, b, shape) => {
@@ -48,8 +45,8 @@ export const binary: Kernels = {
   Maximum: arithmetic("Max"),
   Minimum: arithmetic("Min"),
   SquaredDifference: pair((graph, a, b, shape) => {
-    const difference = graph.add("Sub", [a, b], { shape, type: a.type });
-    return graph.add("Mul", [difference, difference], difference);
+    const difference = elementwise(graph, "Sub", a, b, shape);
+    return elementwise(graph, "Mul", difference, difference, shape);
   }),
   Atan2: pair((graph, y, x, shape) => {
     const [fy, fx] = [graph.cast(y, "float32"), graph.cast(x, "float32")];
@@ -108,10 +105,12 @@ export const binary: Kernels = {
     const { syms, shape, layout, physical } = broadcast(backend, [t, e, picker]);
     const [a, b, c] = syms as [Sym, Sym, Sym];
     const type = dtype === "bool" ? "uint8" : dtype;
-    const picked = graph.add("Where", [graph.cast(c, "bool"), graph.cast(a, type), graph.cast(b, type)], {
-      shape: physical,
-      type,
-    });
+    const picked = combine(
+      graph,
+      [graph.cast(c, "bool"), graph.cast(a, type), graph.cast(b, type)],
+      physical,
+      (lean, inner) => graph.add("Where", lean, { shape: inner, type }),
+    );
     return backend.give(graph.cast(picked, dtype), shape, dtype, layout);
   },
 };
@@ -126,15 +125,18 @@ function pair(build: Build, dtype?: "int32"): Kernel {
 }
 
 function arithmetic(op: string): Kernel {
-  return pair((graph, a, b, shape) => graph.add(op, [a, b], { shape, type: a.type }));
+  return pair((graph, a, b, shape) => elementwise(graph, op, a, b, shape));
 }
 
 function comparison(op: string, negate = false): Kernel {
   return ({ inputs, backend, graph }) => {
     const { syms, shape, layout, physical } = broadcast(backend, [inputs.a!, inputs.b!]);
     const operands = syms.map((sym) => (sym.type === "bool" ? graph.cast(sym, "int32") : sym));
-    const result = graph.add(op, operands, { shape: physical, type: "bool" });
-    return backend.give(negate ? graph.add("Not", [result], result) : result, shape, "bool", layout);
+    const result = combine(graph, operands, physical, (lean, inner) => {
+      const truth = graph.add(op, lean, { shape: inner, type: "bool" });
+      return negate ? graph.add("Not", [truth], truth) : truth;
+    });
+    return backend.give(result, shape, "bool", layout);
   };
 }
 
@@ -144,6 +146,15 @@ function logic(op: string): Kernel {
     const operands = syms.map((sym) => graph.cast(sym, "bool"));
     return backend.give(graph.add(op, operands, { shape: physical, type: "bool" }), shape, "bool", layout);
   };
+}
+
+function elementwise(graph: Graph, op: string, a: Sym, b: Sym, shape: readonly number[]): Sym {
+  return combine(
+    graph,
+    [a, b],
+    shape,
+    ([x, y], inner) => shortcut(graph, op, x!, y!) ?? graph.add(op, [x!, y!], { shape: inner, type: a.type }),
+  );
 }
 
 const floor = (graph: Graph, x: Sym) => graph.add("Floor", [x], x);

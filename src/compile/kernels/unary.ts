@@ -1,5 +1,6 @@
 import type { Graph, Sym } from "../graph.ts";
 import { asIs, type Call, type Kernel, type Kernels, same } from "./define.ts";
+import { combine } from "./spread.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: attributes are TensorFlow.js' own, different for each kernel.
 type Build = (graph: Graph, x: Sym, attrs: any) => Sym;
@@ -79,6 +80,11 @@ export const unary: Kernels = {
   Sqrt: float(op("Sqrt")),
   Square: number((graph, x) => graph.add("Mul", [x, x], x)),
   Step: float((graph, x, { alpha }) => {
+    // Two nodes instead of four: the least positive number that is not denormal becomes 1.2.
+    if (alpha !== 0 && alpha <= 1) {
+      const steep = graph.add("Mul", [x, graph.scalar(1e38)], x);
+      return graph.add("Clip", [steep, graph.scalar(alpha), graph.scalar(1)], x);
+    }
     const positive = graph.cast(
       graph.add("Greater", [x, graph.scalar(0)], { shape: x.shape, type: "bool" }),
       "float32",
@@ -104,7 +110,8 @@ function map(build: Build, dtype?: "bool" | "float32"): Kernel {
   return ({ inputs, attrs, backend, graph }) => {
     const x = inputs.x!;
     const { sym, layout } = asIs(backend, x);
-    return backend.give(build(graph, sym, attrs), x.shape, dtype ?? x.dtype, layout);
+    const result = combine(graph, [sym], sym.shape, ([lean]) => build(graph, lean!, attrs));
+    return backend.give(result, x.shape, dtype ?? x.dtype, layout);
   };
 }
 
