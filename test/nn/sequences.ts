@@ -53,17 +53,21 @@ export function nearly(found: Found, expected: Found, tolerance: number, label =
   expect(worst, label).toBeLessThanOrEqual(tolerance);
 }
 
-/** The slope of a loss by each number of one of its inputs, by differences. */
-export function slopes(loss: (...list: tf.Tensor[]) => tf.Scalar, inputs: readonly tf.Tensor[], at: number): Stored {
+/** Expects a loss' gradient by each of its inputs to be what differences say, along three directions in each. */
+export function hasGradient(
+  loss: (...list: tf.Tensor[]) => tf.Scalar,
+  inputs: readonly tf.Tensor[],
+  tolerance: number,
+) {
   const step = 1e-2;
-  const original = inputs[at]!;
-  const values = Array.from(original.dataSync(), (x, k) => {
-    const moved = (by: number) => {
-      const data = Float32Array.from(original.dataSync());
-      data[k] = x + by;
-      return loss(...inputs.with(at, tf.tensor(data, original.shape))).dataSync()[0]!;
-    };
-    return (moved(step) - moved(-step)) / (2 * step);
+  tf.grads(loss)([...inputs]).forEach((gradient, at) => {
+    const { shape } = inputs[at]!;
+    for (const stream of [31, 32, 33]) {
+      const direction = tf.tensor([...floats(stream, shape)], shape);
+      const moved = (by: number) => loss(...inputs.with(at, tf.add(inputs[at]!, tf.mul(direction, by)))).dataSync()[0]!;
+      const slope = (moved(step) - moved(-step)) / (2 * step);
+      const claimed = tf.sum(tf.mul(gradient, direction)).dataSync()[0]!;
+      expect(Math.abs(claimed - slope) / Math.max(1, Math.abs(slope)), `input ${at}`).toBeLessThan(tolerance);
+    }
   });
-  return { shape: original.shape, values };
 }
