@@ -17,8 +17,13 @@ export function formulaWeights(specs: readonly ParameterSpec[]): Weights {
   );
 }
 
-export function formulaPixels(images: number, side: number): Uint8Array {
-  return Uint8Array.from({ length: images * side * side * 3 }, (_, i) => Math.floor(256 * hashed(i, 1000)));
+export function formulaPixels(images: number, side: number, stream = 1000): Uint8Array {
+  return Uint8Array.from({ length: images * side * side * 3 }, (_, i) => Math.floor(256 * hashed(i, stream)));
+}
+
+/** Numbers in [0, 1). */
+export function formulaNumbers(length: number, stream: number): Float32Array {
+  return Float32Array.from({ length }, (_, i) => hashed(i, stream));
 }
 
 function hashed(i: number, stream: number): number {

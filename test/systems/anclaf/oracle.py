@@ -91,7 +91,8 @@ class Combiner(nn.Module):
         return x.flatten(1), self.head(x.flatten(1))
 
 
-def run(sizes, batch, stride):
+def build(sizes):
+    """All three nets, with weights from the hash."""
     nets = nn.ModuleDict({
         "generator": Generator(sizes["generator"]),
         "discriminator": Discriminator(sizes["discriminator"], sizes["depth"], sizes["image"]),
@@ -105,9 +106,19 @@ def run(sizes, batch, stride):
             else:
                 values = 0.5 * u + (1 if name.endswith("weight") else 0)
             parameter.copy_(torch.from_numpy(values).float().reshape(parameter.shape))
-        side = sizes["image"]
-        pixels = np.floor(256 * hashed(batch * side * side * 3, 1000)).reshape(batch, side, side, 3)
-        image = torch.from_numpy(pixels.transpose(0, 3, 1, 2) / 255 * 2 - 1)
+    return nets
+
+
+def images(batch, side, stream=1000):
+    """Bytes 0..255 from the hash, [batch, side, side, 3], as a network's input."""
+    pixels = np.floor(256 * hashed(batch * side * side * 3, stream)).reshape(batch, side, side, 3)
+    return torch.from_numpy(pixels.transpose(0, 3, 1, 2) / 255 * 2 - 1)
+
+
+def run(sizes, batch, stride):
+    nets = build(sizes)
+    with torch.no_grad():
+        image = images(batch, sizes["image"])
         z, reconstruction = nets["generator"](image)
         score, logits = nets["discriminator"](reconstruction)
         q = logits.softmax(1)
@@ -127,8 +138,9 @@ def run(sizes, batch, stride):
     }
 
 
-cases = {
-    "tiny": run({"image": 16, "generator": 3, "discriminator": 5, "depth": 3, "combiner": 7}, 2, 1),
-    "paper": run({"image": 128, "generator": 16, "discriminator": 16, "depth": 6, "combiner": 64}, 1, STRIDE),
-}
-Path(__file__).with_suffix(".json").write_text(json.dumps(cases, separators=(",", ":")) + "\n")
+if __name__ == "__main__":
+    cases = {
+        "tiny": run({"image": 16, "generator": 3, "discriminator": 5, "depth": 3, "combiner": 7}, 2, 1),
+        "paper": run({"image": 128, "generator": 16, "discriminator": 16, "depth": 6, "combiner": 64}, 1, STRIDE),
+    }
+    Path(__file__).with_suffix(".json").write_text(json.dumps(cases, separators=(",", ":")) + "\n")
