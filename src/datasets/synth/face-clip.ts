@@ -1,6 +1,7 @@
 import { type Random, seeded } from "../../random.ts";
 import { drawTracks, type Rate, type Tracks } from "./affect-tracks.ts";
 import { drawBackground } from "./background.ts";
+import { creases } from "./creases.ts";
 import type { Pose } from "./expression.ts";
 import { type DrawnFace, drawFace } from "./face.ts";
 import { type Identity, identityOf } from "./identity.ts";
@@ -68,8 +69,10 @@ export function faceClip(plan: FaceClipPlan): FaceClip {
       const seconds = frame / plan.rate;
       const placement = place(seconds);
       const pose = head(seconds, soft(tracks.arousal.level[frame]!));
-      const face = drawFace(identity, showing(tracks, frame, blinks[frame]), pose, placement);
-      return { ...occluded(face, occluders, seconds, placement), pose, blink: blinks[frame]! };
+      const expression = showing(tracks, frame, blinks[frame]);
+      const face = drawFace(identity, expression, pose, placement);
+      const drawn = { ...face, svg: face.svg + creases(identity, expression, face) };
+      return { ...occluded(drawn, occluders, seconds, placement), pose, blink: blinks[frame]! };
     },
   };
 }

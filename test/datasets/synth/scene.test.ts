@@ -1,9 +1,13 @@
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
+import { drawTracks } from "../../../src/datasets/synth/affect-tracks.ts";
+import { creases } from "../../../src/datasets/synth/creases.ts";
+import { drawFace } from "../../../src/datasets/synth/face.ts";
 import { identityOf } from "../../../src/datasets/synth/identity.ts";
 import { inTurns } from "../../../src/datasets/synth/in-turns.ts";
 import { camera, type Light, lightOf } from "../../../src/datasets/synth/light.ts";
 import { occludersOf } from "../../../src/datasets/synth/occluder.ts";
+import { showing } from "../../../src/datasets/synth/showing.ts";
 import { seeded } from "../../../src/random.ts";
 
 describe("what passes in front of a face", () => {
@@ -40,6 +44,28 @@ describe("what passes in front of a face", () => {
         }
       expect(wrong).toBeLessThanOrEqual(3);
     }
+  });
+});
+
+describe("creases", () => {
+  const drawn = (mouthCurve: number) => {
+    const [person, pose] = [identityOf(3), { yaw: 0.1, pitch: 0, roll: 0.1 }];
+    const tracks = drawTracks(1, 1, 1, 50);
+    const expression = { ...showing(tracks, 0), mouthCurve };
+    const face = drawFace(person, expression, pose, { x: 60, y: 44, width: 50 });
+    const svg = creases(person, expression, face);
+    const opacity = Number(/stroke-opacity="([\d.]+)"/.exec(svg)![1]);
+    const middles = [...svg.matchAll(/cx="([\d.]+)" cy="([\d.]+)"/g)].map(([, x, y]) => [Number(x), Number(y)]);
+    return { opacity, middles, landmarks: face.landmarks };
+  };
+
+  test("shade the mouth's corners, and deepen as those rise", () => {
+    const { middles, landmarks } = drawn(0.2);
+    for (const [i, corner] of [48, 54].entries())
+      for (const axis of [0, 1])
+        expect(Math.abs(middles[i]![axis]! - landmarks[2 * corner + axis]!)).toBeLessThanOrEqual(0.0051);
+    expect(drawn(0.2).opacity).toBeGreaterThan(drawn(0).opacity);
+    expect(drawn(0).opacity).toBeGreaterThan(drawn(-0.2).opacity);
   });
 });
 
