@@ -9,9 +9,9 @@ import { Checkpoints } from "./fit/checkpoints.ts";
 import { configOf, withDefaults } from "./fit/config.ts";
 import { exhausted, FRESH } from "./fit/history.ts";
 import { FolderLock } from "./fit/lock.ts";
-import { lookProgram, startState, stepProgram, weightsIn } from "./fit/programs.ts";
+import { lookProgram, startState, stateNames, stepProgram, weightsIn } from "./fit/programs.ts";
 import { RunLog } from "./fit/run-log.ts";
-import { unitsOf } from "./fit/schedule.ts";
+import { type Unit, unitsOf } from "./fit/schedule.ts";
 import { lookOf, Trainer } from "./fit/trainer.ts";
 import type { FitOptions, FitResult } from "./fit/types.ts";
 import { initialise } from "./init.ts";
@@ -37,37 +37,31 @@ export { inWords } from "./fit/words.ts";
  */
 export async function fit(options: FitOptions): Promise<FitResult> {
   checkOptions(options);
-  const { folder, parts, phases, name, iterations, signal, validation, programs = {} } = options;
-  const { keep, stepsPerRun } = withDefaults(options);
+  const { folder, name, iterations, signal, validation, progress: tell = () => {} } = options;
   signal?.throwIfAborted();
   await mkdir(folder, { recursive: true });
   await using _lock = await FolderLock.take(folder);
 
   const engine = chooseEngine(options);
   const config = configOf(options, engine);
-  const checkpoints = new Checkpoints(options, keep);
+  const checkpoints = new Checkpoints(options, withDefaults(options).keep);
   await checkpoints.prepare();
   const last = await checkpoints.newest();
-  const fresh = startState(options, startWeights(options));
   const saved = last
-    ? await checkpoints.load(last, { config, names: Object.keys(fresh), folder })
-    : { iteration: 0, state: fresh, history: FRESH, config };
-  const { iteration, history, state } = saved;
-  if (iteration > iterations)
-    throw new PipeError(`${folder} has a run of ${iteration} iterations; ${iterations} were asked for.`, {
+    ? await checkpoints.load(last, { config, names: stateNames(options), folder })
+    : { iteration: 0, history: FRESH, state: startState(options, startWeights(options)) };
+  if (saved.iteration > iterations)
+    throw new PipeError(`${folder} has a run of ${saved.iteration} iterations; ${iterations} were asked for.`, {
       hint: "Ask for at least as many, or train into another folder.",
     });
 
-  const tell = options.progress ?? (() => {});
   const resumedFrom = last?.iteration ?? null;
-  let at: Pick<Trainer, "iteration" | "history"> = { iteration, history };
-  const ended = (weights: FitResult["weights"]): FitResult => {
+  let at: Pick<Trainer, "iteration" | "history"> = saved;
+  const result = (weights: FitResult["weights"]): FitResult => {
     const { best } = at.history;
-    const stopped = exhausted(at.history, validation) ? "patience" : "iterations";
-    tell({ event: "end", name, iteration: at.iteration, stopped });
     return {
       iteration: at.iteration,
-      stopped,
+      stopped: exhausted(at.history, validation) ? "patience" : "iterations",
       weights,
       last: checkpoints.pathOf(at.iteration),
       best: best && { ...best, path: checkpoints.pathOf(best.iteration) },
@@ -76,27 +70,39 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     };
   };
   tell({ event: "begin", name, iterations, resumedFrom, engine });
+  let stopped: "iterations" | "patience" | "aborted" | "failed" = "failed";
   try {
-    await using log = await RunLog.open(join(folder, "log.jsonl"), history.logBytes);
-    if (last?.regular && (iteration === iterations || exhausted(history, validation))) {
-      await checkpoints.tidy(history);
-      return ended(weightsIn(state, parts));
+    await using log = await RunLog.open(join(folder, "log.jsonl"), saved.history.logBytes);
+    const finished = saved.iteration === iterations || exhausted(saved.history, validation);
+    if (finished && last?.regular) await checkpoints.tidy(saved.history);
+    else {
+      await using timing = await RunLog.open(join(folder, "timing.jsonl"), "all");
+      await syncFolder(folder);
+      const units = unitsOf(options.phases, withDefaults(options).stepsPerRun);
+      await using steps = compileSteps(programsOf(options, units), { ...options, state: saved.state });
+      // The runner has it now; of a large network it would be held twice.
+      saved.state = {};
+      const trainer = new Trainer(options, { steps, checkpoints, log, timing, units, config }, { ...saved, last });
+      at = trainer;
+      await trainer.train();
+      saved.state = await trainer.weights();
     }
-    await using timing = await RunLog.open(join(folder, "timing.jsonl"), "all");
-    await syncFolder(folder);
-    const units = unitsOf(phases, stepsPerRun);
-    const compiled: Record<string, StepProgram> = {};
-    for (const unit of units) compiled[unit.name] = stepProgram(unit, parts);
-    for (const [key, program] of Object.entries(programs)) compiled[lookOf(key)] = lookProgram(program, parts);
-    await using steps = compileSteps(compiled, { ...options, state });
-    const trainer = new Trainer(options, { steps, checkpoints, log, timing, units, config }, { ...at, last });
-    at = trainer;
-    await trainer.train();
-    return ended(await trainer.weights());
+    const done = result(weightsIn(saved.state, options.parts));
+    stopped = done.stopped;
+    return done;
   } catch (error) {
-    tell({ event: "end", name, iteration: at.iteration, stopped: signal?.aborted ? "aborted" : "failed" });
+    if (signal?.aborted) stopped = "aborted";
     throw error;
+  } finally {
+    tell({ event: "end", name, iteration: at.iteration, stopped });
   }
+}
+
+function programsOf({ parts, programs = {} }: FitOptions, units: readonly Unit[]): Record<string, StepProgram> {
+  return Object.fromEntries([
+    ...units.map((unit) => [unit.name, stepProgram(unit, parts)] as const),
+    ...Object.entries(programs).map(([key, program]) => [lookOf(key), lookProgram(program, parts)] as const),
+  ]);
 }
 
 function startWeights({ parts, start = {}, seed }: FitOptions): Record<string, Weights> {

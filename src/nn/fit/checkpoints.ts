@@ -15,10 +15,9 @@ import type { FitOptions } from "./types.ts";
 export interface Saved {
   /** Iterations done. */
   readonly iteration: number;
-  /** By the names of programs.ts. */
-  readonly state: Record<string, Value>;
   readonly history: History;
-  readonly config: Json;
+  /** By the names of programs.ts. */
+  state: Record<string, Value>;
 }
 
 /** Where a checkpoint lies. One that an abort left is dropped as soon as a regular one follows. */
@@ -78,12 +77,13 @@ export class Checkpoints {
       if (value === undefined) throw new PipeError(`${path} lacks "${name}".`, { hint: "Train into another folder." });
       state[name] = value;
     }
-    return { iteration, history, config, state };
+    return { iteration, history, state };
   }
 
   /** Publishes a checkpoint in one rename, then removes those that are no longer needed. */
-  async save(saved: Saved, regular: boolean, name: string): Promise<Place> {
-    const { iteration, state, history, config } = saved;
+  async save(saved: Saved, run: { regular: boolean; name: string; config: Json }): Promise<Place> {
+    const { iteration, state, history } = saved;
+    const { regular, name, config } = run;
     const path = this.pathOf(iteration, regular);
     const tensors = new Map<string, Weight>();
     const integers: Record<string, { shape: readonly number[]; values: number[] }> = {};

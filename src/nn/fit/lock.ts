@@ -37,6 +37,7 @@ export class FolderLock implements AsyncDisposable {
         const now = await turns(place);
         if (now.at(-1) === turn + 1) {
           for (const old of now.slice(0, -1)) await rm(join(place, String(old)), { force: true });
+          await sweep(place);
           return new FolderLock(place, file);
         }
         // The list was old: others had this turn and gave it back.
@@ -48,7 +49,7 @@ export class FolderLock implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const given = join(this.#place, `free-${randomUUID()}`);
+    const given = join(this.#place, `free-${ownerTag()}-${randomUUID()}`);
     try {
       await writeFile(given, FREE);
       await rename(given, this.#file);
@@ -64,6 +65,14 @@ async function turns(place: string): Promise<number[]> {
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .sort((a, b) => a - b);
+}
+
+/** Removes what killed processes left beside the turns. */
+async function sweep(place: string): Promise<void> {
+  for (const name of await readdir(place)) {
+    const [, tag] = /^(?:draft|free)-(\d+-\d+-[0-9a-f]{8})-/.exec(name) ?? [];
+    if (tag !== undefined && (await ownerState(tag)) === "dead") await rm(join(place, name), { force: true });
+  }
 }
 
 async function refuseIfHeld(folder: string, file: string): Promise<void> {

@@ -19,6 +19,14 @@ export const normOf = (phase: string, part: string): string => `gradient/${phase
 type Specs = FitOptions["parts"];
 type State = Readonly<Record<string, tf.Tensor>>;
 
+/** Names of all that the state holds. */
+export function stateNames({ parts, phases }: Pick<FitOptions, "parts" | "phases">): string[] {
+  const slots = phases.flatMap(({ name, trains, optimiser }) =>
+    trains.flatMap((part) => Object.keys(optimiser.start(0)).map((slot) => slotOf(name, part, slot))),
+  );
+  return [...Object.keys(parts).map(vectorOf), ...slots];
+}
+
 /** The state before the first step: each part's vector, and each phase's optimiser state of the parts that it trains. */
 export function startState(options: Pick<FitOptions, "parts" | "phases">, weights: Record<string, Weights>) {
   const state: Record<string, Value> = {};

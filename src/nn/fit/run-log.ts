@@ -12,13 +12,20 @@ export class RunLog implements AsyncDisposable {
     this.#bytes = bytes;
   }
 
-  /** Opens the file with its first `bytes` bytes kept, or all of them. Throws a PipeError when it has fewer. */
+  /**
+   * Opens the file with its first `bytes` bytes kept, or all of its whole lines. Throws a PipeError when it has fewer.
+   */
   static async open(path: string, bytes: number | "all"): Promise<RunLog> {
     // Not "w+": that would empty it. Not "a+": that would ignore positions.
     const handle = await open(path, "r+").catch(() => open(path, "wx+"));
     try {
       const { size } = await handle.stat();
-      if (bytes === "all") return new RunLog(handle, size);
+      if (bytes === "all") {
+        // What was being written when the process was killed has no end.
+        const lines = (await handle.readFile()).lastIndexOf("\n") + 1;
+        await handle.truncate(lines);
+        return new RunLog(handle, lines);
+      }
       if (size < bytes)
         throw new PipeError(`${path} has ${size} bytes, but the checkpoint was written after ${bytes}.`, {
           hint: "Put the log back, or train into another folder.",

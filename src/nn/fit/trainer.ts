@@ -2,7 +2,6 @@ import { memory } from "@tensorflow/tfjs-core";
 import type { Steps, Value } from "../../compile/index.ts";
 import type { Json } from "../../digest.ts";
 import { PipeError, reasonOf } from "../../errors.ts";
-import type { Weights } from "../weights.ts";
 import { Ahead } from "./ahead.ts";
 import type { Checkpoints, Place } from "./checkpoints.ts";
 import { withDefaults } from "./config.ts";
@@ -105,9 +104,8 @@ export class Trainer {
       try {
         return await batch(iteration, phase.name, this.#over.signal);
       } catch (cause) {
-        if (!(cause instanceof Error) || this.#over.signal.aborted) throw cause;
-        const what = `${name}: the batch of iteration ${iteration} for the phase "${phase.name}" failed`;
-        throw new PipeError(`${what}: ${reasonOf(cause)}`, { cause });
+        const message = `${name}: the batch of iteration ${iteration} for the phase "${phase.name}" failed: ${reasonOf(cause)}`;
+        throw cause instanceof PipeError ? new PipeError(message, { cause }) : new Error(message, { cause });
       }
     };
     const perRun = Math.max(...this.#bench.units.map(({ phases }) => phases.length)) * this.#settings.stepsPerRun;
@@ -228,7 +226,7 @@ export class Trainer {
       metrics = await validation.measure({
         iteration,
         signal: AbortSignal.any([over.signal, this.#over.signal, ...(signal ? [signal] : [])]),
-        weights: () => this.weights(),
+        weights: async () => weightsIn(await this.weights(), this.#options.parts),
         run: async (program, feeds) => {
           if (over.signal.aborted) throw new PipeError(`${name}: the model was used after its validation had ended.`);
           if (!Object.hasOwn(programs, program))
@@ -264,15 +262,14 @@ export class Trainer {
     const { checkpoints, steps, log, config } = this.#bench;
     await log.sync();
     this.#history = { ...this.#history, logBytes: log.bytes, sums: Object.fromEntries(this.#sums) };
-    const saved = { iteration: this.#done, state: await steps.read(), history: this.#history, config };
-    this.#last = await checkpoints.save(saved, regular, name);
+    const saved = { iteration: this.#done, state: await steps.read(), history: this.#history };
+    this.#last = await checkpoints.save(saved, { regular, name, config });
     this.#tell({ event: "checkpoint", name, iteration: this.#done, path: this.#last.path });
   }
 
-  /** Copies of the weights as they are. */
-  async weights(): Promise<Record<string, Weights>> {
-    const { parts } = this.#options;
-    return weightsIn(await this.#bench.steps.read(Object.keys(parts).map(vectorOf)), parts);
+  /** The parts' vectors as they are. */
+  weights(): Promise<Record<string, Value>> {
+    return this.#bench.steps.read(Object.keys(this.#options.parts).map(vectorOf));
   }
 
   // --- telling ---------------------------------------------------------------------------------------------------
