@@ -31,6 +31,7 @@ const schema = protobuf.Root.fromJSON({
       name: ["string", 3],
       op_type: ["string", 4],
       attribute: ["Attribute", 5, "repeated"],
+      domain: ["string", 7],
     }),
     Graph: message({
       node: ["Node", 1, "repeated"],
@@ -65,7 +66,7 @@ export function encode(graph: Graph): Uint8Array {
   return Model.encode({
     ir_version: IR_VERSION,
     producer_name: "affect-pipe",
-    opset_import: [{ domain: "", version: OPSET }],
+    opset_import: [{ domain: "", version: OPSET }, ...ownDomains(graph).map((domain) => ({ domain, version: 1 }))],
     graph: {
       name: graph.name,
       node: graph.nodes.map(encodeNode),
@@ -84,10 +85,22 @@ export function countOps(file: Uint8Array): Record<string, number> {
   return counts;
 }
 
+/** An operator outside the standard is written `domain:Operator`. */
+function domainOf({ op }: GraphNode): [domain: string, op: string] {
+  const colon = op.indexOf(":");
+  return colon < 0 ? ["", op] : [op.slice(0, colon), op.slice(colon + 1)];
+}
+
+const ownDomains = ({ nodes }: Graph) => [
+  ...new Set(nodes.map((node) => domainOf(node)[0]).filter((domain) => domain)),
+];
+
 function encodeNode(node: GraphNode, index: number): object {
+  const [domain, op] = domainOf(node);
   return {
-    name: `${node.op}_${index}`,
-    op_type: node.op,
+    name: `${op}_${index}`,
+    op_type: op,
+    domain,
     input: node.inputs.map((sym) => sym?.name ?? ""),
     output: node.outputs.map((sym) => sym.name),
     attribute: Object.entries(node.attributes).map(([name, value]) => ({ name, ...encodeAttribute(value) })),

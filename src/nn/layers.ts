@@ -36,7 +36,12 @@ export function doublingConv(x: Activation, weight: tf.Tensor4D): Activation {
  * Scale and shift [channels].
  */
 export function instanceNorm(x: Activation, scale: tf.Tensor1D, shift: tf.Tensor1D): Activation {
-  return composite("instanceNorm", [x, scale, shift], { epsilon: EPSILON }, plainInstanceNorm) as Activation;
+  const options = { epsilon: EPSILON };
+  return composite("instanceNorm", [x, scale, shift], options, plainInstanceNorm, (dy, x, scale) => [
+    composite("instanceNormByInput", [x, scale, dy], options, plainByInput),
+    composite("instanceNormByScale", [x, dy], options, plainByScale),
+    tf.sum(dy, [0, 1, 2]),
+  ]) as Activation;
 }
 
 /** Leaky ReLU. One fused op, for inference and first-order training. */
@@ -54,8 +59,22 @@ export function leakyReluTwice(x: Activation, slope = 0.01): Activation {
 
 const EPSILON = 1e-5;
 
-function plainInstanceNorm(x: Activation, scale: tf.Tensor1D, shift: tf.Tensor1D): tf.Tensor {
+function plainInstanceNorm(x: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor): tf.Tensor {
+  return tf.add(tf.mul(normalise(x).normal, scale), shift);
+}
+
+function plainByInput(x: tf.Tensor, scale: tf.Tensor, dy: tf.Tensor): tf.Tensor {
+  const { normal, slope } = normalise(x);
+  const along = tf.mul(normal, tf.mean(tf.mul(dy, normal), [1, 2], true));
+  return tf.mul(tf.mul(tf.sub(tf.sub(dy, tf.mean(dy, [1, 2], true)), along), slope), scale);
+}
+
+function plainByScale(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
+  return tf.sum(tf.mul(dy, normalise(x).normal), [0, 1, 2]);
+}
+
+function normalise(x: tf.Tensor): { normal: tf.Tensor; slope: tf.Tensor } {
   const centred = tf.sub(x, tf.mean(x, [1, 2], true));
-  const variance = tf.mean(tf.square(centred), [1, 2], true);
-  return tf.add(tf.mul(tf.mul(centred, tf.rsqrt(tf.add(variance, EPSILON))), scale), shift);
+  const slope = tf.rsqrt(tf.add(tf.mean(tf.square(centred), [1, 2], true), EPSILON));
+  return { normal: tf.mul(centred, slope), slope };
 }

@@ -1,11 +1,11 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
-import { compositeKernel } from "../composite.ts";
 import type { Graph, Sym } from "../graph.ts";
 import { logical, NCHW } from "../layout.ts";
 import type { TraceBackend } from "../trace-backend.ts";
 import type { Kernels } from "./define.ts";
+import { instanceNorm } from "./instance-norm.ts";
 
-/** Normalisations, among them the composites: pieces of a network that are one ONNX node. */
+/** Normalisations, among them the composites. */
 export const norm: Kernels = {
   FusedBatchNorm: ({ inputs, attrs, backend, graph }) => {
     const { x, mean, variance, offset, scale } = inputs as Record<"x" | "mean" | "variance", TensorInfo> & {
@@ -41,14 +41,7 @@ export const norm: Kernels = {
     });
     return backend.give(result, x.shape, "float32", NCHW);
   },
-  [compositeKernel("instanceNorm")]: ({ inputs, attrs, backend, graph }) => {
-    const [x, scale, bias] = [inputs.x0!, inputs.x1!, inputs.x2!];
-    const sym = backend.take(x, NCHW);
-    const result = graph.add("InstanceNormalization", [sym, backend.take(scale), backend.take(bias)], sym, {
-      epsilon: { f: attrs.epsilon },
-    });
-    return backend.give(result, x.shape, "float32", NCHW);
-  },
+  ...instanceNorm,
 };
 
 const channelsSecond = (rank: number) => (rank === 4 ? NCHW : [0, rank - 1, ...logical(rank).slice(1, -1)]);

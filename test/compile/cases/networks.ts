@@ -1,9 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
-import { composite } from "../../../src/compile/index.ts";
 import { padsOf } from "../../../src/compile/kernels/windows.ts";
+import { instanceNorm } from "../../../src/nn/layers.ts";
 import { dtypes, given } from "../arbitraries.ts";
-import type { Case, Sample } from "../conformance.ts";
+import type { Case, Given, Sample } from "../conformance.ts";
 
 const small = (min: number, max: number) => fc.integer({ min, max });
 type Pad = "same" | "valid" | number;
@@ -379,23 +379,69 @@ export const normCases: Case[] = [
   },
 ];
 
+const normed = pictures
+  .filter(([, h, w]) => h * w > 3)
+  .chain((shape) =>
+    fc.tuple(given(shape), given([shape[3]]), given([shape[3]]), given(shape)).filter(([x]) => varied(x)),
+  );
+
+/** Whether no channel is nearly constant, where the gradient is huge and float32 cannot hold it to a tolerance. */
+function varied({ data, shape: [n, h, w, c] }: Given): boolean {
+  for (let i = 0; i < n! * c!; i++) {
+    const [sample, channel] = [Math.floor(i / c!), i % c!];
+    const values = Array.from({ length: h! * w! }, (_, p) => data[(sample * h! * w! + p) * c! + channel]!);
+    if (Math.max(...values) - Math.min(...values) < 0.5) return false;
+  }
+  return true;
+}
+
 /** Composites have no kernel on the reference: there the plain ops run. */
 export const compositeCases: Case[] = [
   {
     kernel: "Composite/instanceNorm",
     node: "InstanceNormalization",
-    samples: pictures.chain((shape) =>
-      fc.tuple(given(shape), given([shape[3]]), given([shape[3]])).map(
-        (list): Sample => ({
-          label: `instanceNorm [${shape}]`,
-          given: list,
-          run: (x, scale, bias) =>
-            composite("instanceNorm", [x!, scale!, bias!], { epsilon: 1e-3 }, (x, scale, bias) => {
-              const { mean, variance } = tf.moments(x, [1, 2], true);
-              return tf.add(tf.mul(tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, 1e-3))), scale), bias);
-            }),
+    samples: normed.map(
+      ([x, scale, bias]): Sample => ({
+        label: `instanceNorm [${x.shape}]`,
+        given: [x, scale, bias],
+        run: (x, scale, bias) => instanceNorm(x as tf.Tensor4D, scale as tf.Tensor1D, bias as tf.Tensor1D),
+      }),
+    ),
+  },
+  ...["ByInput", "ByScale"].map(
+    (by, position): Case => ({
+      kernel: `Composite/instanceNorm${by}`,
+      node: "com.microsoft:FusedMatMul",
+      // The gradient is a difference of numbers that may nearly be equal, times up to 1 / √ε.
+      tolerance: 1e-3,
+      runs: 40,
+      samples: normed.map(
+        ([x, scale, bias, dy]): Sample => ({
+          label: `instanceNorm${by} [${x.shape}]`,
+          given: [x, scale, bias, dy],
+          run: (x, scale, bias, dy) => {
+            const f = (...[x, scale, bias]: tf.Tensor[]) =>
+              instanceNorm(x as tf.Tensor4D, scale as tf.Tensor1D, bias as tf.Tensor1D);
+            return tf.grads(f)([x!, scale!, bias!], dy!)[position]!;
+          },
         }),
       ),
+    }),
+  ),
+  {
+    name: "instanceNorm, its gradient differentiated again",
+    kernel: "Composite/instanceNorm",
+    node: "Reciprocal",
+    tolerance: 1e-2,
+    samples: normed.map(
+      ([x, scale, bias, dy]): Sample => ({
+        label: `instanceNorm twice [${x.shape}]`,
+        given: [x, scale, bias, dy],
+        run: (x, scale, bias, dy) => {
+          const f = (x: tf.Tensor) => instanceNorm(x as tf.Tensor4D, scale as tf.Tensor1D, bias as tf.Tensor1D);
+          return tf.grad((x) => tf.sum(tf.square(tf.grad(f)(x, dy!))))(x!);
+        },
+      }),
     ),
   },
 ];
