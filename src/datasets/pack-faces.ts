@@ -1,11 +1,11 @@
-import { createHash } from "node:crypto";
-import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
+import { DigestMemo } from "../cache/digest-memo.ts";
 import { diskError, makeFolder, writeAll } from "../cache/disk.ts";
 import { publish } from "../cache/publish.ts";
 import { TempFolder } from "../cache/temp.ts";
-import { digestFile } from "../digest.ts";
+import { digestFile, digestOf } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import { type CutFace, cutFaces } from "./cut-faces.ts";
 import { datasetDigest } from "./dataset-digest.ts";
@@ -42,8 +42,8 @@ export interface Packed {
 
 /**
  * Cuts every labelled face of a dataset out once and publishes them as a face store in `folder`, for
- * `openFaceStore`. An intact store of the same labels, pictures (by name, size and time) and side is used as it is; a
- * damaged one is made again. Until the last moment everything is in a temp folder beside; failure and abort leave nothing.
+ * `openFaceStore`. An intact store of the same labels, pictures (by name and sha256) and side is used as it is; a damaged
+ * one is made again. Until the last moment everything is in a temp folder beside; failure and abort leave nothing.
  *
  * The bytes depend on the dataset alone, not on how much was done at once. A picture that cannot be read is a skip.
  * In memory are rows, and a few pictures for each unit of work.
@@ -56,7 +56,7 @@ export async function packFaces(dataset: Dataset, folder: string, options: PackO
   signal.throwIfAborted();
   const place = resolve(folder);
   const digest = datasetDigest(dataset);
-  const key = faceKey(digest, side, await mediaPrint(dataset, signal));
+  const key = faceKey(digest, side, await mediaPrint(dataset, new DigestMemo(dirname(place)), signal));
   const standing = await standingStore(place, key, replace, signal);
   if (standing !== undefined) return packedOf(place, standing, false);
 
@@ -292,25 +292,28 @@ class PixelFiles implements AsyncDisposable {
   }
 }
 
-/** Name, size and time of every picture file: enough to see that one was exchanged, without reading them all. */
-async function mediaPrint(dataset: Dataset, signal: AbortSignal): Promise<string> {
-  const hash = createHash("sha256");
+/** Name and sha256 of every picture file; each is read once as long as it stays as it is. */
+async function mediaPrint(dataset: Dataset, memo: DigestMemo, signal: AbortSignal): Promise<string> {
   const paths = dataset.clips.flatMap(({ media }) => (media.kind === "images" ? media.paths : [media.path]));
-  const prints = await inParallel(
+  const digests = await inParallel(
     paths.length,
-    STATS_AT_ONCE,
+    DIGESTS_AT_ONCE,
     async (i) => {
-      const name = relative(dataset.folder, paths[i]!).replaceAll("\\", "/");
-      const stats = await stat(paths[i]!).catch(() => undefined);
-      return stats === undefined ? `${name}\n` : `${name} ${stats.size} ${Math.floor(stats.mtimeMs)}\n`;
+      try {
+        return await memo.digest(paths[i]!, signal);
+      } catch {
+        signal.throwIfAborted();
+        // What cannot be read becomes a skip, with its reason, when its turn comes.
+        return null;
+      }
     },
     signal,
   );
-  for (const print of prints) hash.update(print);
-  return hash.digest("hex");
+  const names = paths.map((path) => relative(dataset.folder, path).replaceAll("\\", "/"));
+  return digestOf(digests.map((digest, i) => [names[i]!, digest]));
 }
 
-const STATS_AT_ONCE = 16;
+const DIGESTS_AT_ONCE = 4;
 
 async function writeWhole(path: string, text: string): Promise<void> {
   try {
