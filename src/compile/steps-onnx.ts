@@ -1,6 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
 import { encode } from "./onnx.ts";
 import { feedsOf, specsOf } from "./onnx-engine.ts";
+import { nameResults } from "./results.ts";
 import { SessionHost } from "./session.ts";
 import type { StateUse } from "./session-protocol.ts";
 import type { Step } from "./steps-program.ts";
@@ -87,7 +88,7 @@ async function open(
   const idle = graph.inputs.filter((sym) => sym.name.startsWith("state/") && !used.has(sym));
   for (const sym of idle) graph.inputs.splice(graph.inputs.indexOf(sym), 1);
   for (const { name } of graph.inputs) if (name.startsWith("state/")) use.inputs[name] = name.slice("state/".length);
-  const { session } = await host.open(encode(graph));
+  const { session } = await host.open(encode(nameResults(graph)));
   return { session, state: use };
 }
 

@@ -57,8 +57,10 @@ export function rmsprop(options: RmspropOptions): Optimiser {
     start: (size) => ({ updates: counter(), square: zeros(size) }),
     update(parameters, gradient, state) {
       const g = prepared(gradient, parameters, clipNorm, weightDecay);
-      const square = blend(state.square!, tf.square(g), decay);
-      const step = tf.div(tf.mul(g, rate.traced(state.updates as tf.Scalar)), tf.add(tf.sqrt(square), epsilon));
+      const square = gathered(state.square!, tf.square(g), decay);
+      const scale = Math.sqrt(1 - decay);
+      const factor = tf.div(rate.traced(state.updates as tf.Scalar), scale);
+      const step = tf.mul(tf.div(g, tf.add(tf.sqrt(square), epsilon / scale)), factor);
       return { parameters: tf.sub(parameters, step), state: { updates: next(state.updates!), square } };
     },
   };
@@ -79,13 +81,16 @@ function adamLike(kind: string, options: AdamOptions, apart: boolean): Optimiser
     update(parameters, gradient, state) {
       const learningRate = rate.traced(state.updates as tf.Scalar);
       const g = prepared(gradient, parameters, clipNorm, apart ? 0 : weightDecay);
-      const mean = blend(state.mean!, g, betas[0]);
-      const square = blend(state.square!, tf.square(g), betas[1]);
+      const mean = gathered(state.mean!, g, betas[0]);
+      const square = gathered(state.square!, tf.square(g), betas[1]);
       // 1 − β^t, as a running mean of ones: the power itself, taken from 1, would lose half its digits in float32.
-      const bias = tf.add(tf.mul(state.bias!, tf.tensor1d([...betas])), tf.tensor1d(betas.map((beta) => 1 - beta)));
-      const [bias1, bias2] = tf.unstack(bias) as [tf.Scalar, tf.Scalar];
-      const divisor = tf.add(tf.mul(tf.sqrt(square), tf.rsqrt(bias2)), epsilon);
-      const step = tf.div(tf.mul(mean, tf.div(learningRate, bias1)), divisor);
+      const rest = tf.tensor1d(betas.map((beta) => 1 - beta));
+      const bias = tf.add(tf.mul(state.bias!, tf.tensor1d([...betas])), rest);
+      // What the sums lack to be means without bias, and epsilon beside the root of a sum.
+      const [scale1, scale2] = tf.unstack(tf.div(rest, bias)) as [tf.Scalar, tf.Scalar];
+      const root = tf.sqrt(scale2);
+      const factor = tf.div(tf.mul(learningRate, scale1), root);
+      const step = tf.mul(tf.div(mean, tf.add(tf.sqrt(square), tf.div(epsilon, root))), factor);
       const kept =
         apart && weightDecay > 0 ? tf.mul(parameters, tf.sub(1, tf.mul(learningRate, weightDecay))) : parameters;
       return { parameters: tf.sub(kept, step), state: { updates: next(state.updates!), bias, mean, square } };
@@ -104,8 +109,11 @@ function clip(gradient: tf.Tensor1D, most: number): tf.Tensor1D {
   return tf.mul(gradient, tf.minimum(tf.div(most, tf.add(norm, 1e-6)), 1));
 }
 
-/** decay · old + (1 − decay) · fresh. */
-const blend = (old: tf.Tensor, fresh: tf.Tensor, decay: number) => tf.add(tf.mul(old, decay), tf.mul(fresh, 1 - decay));
+/**
+ * decay · old + fresh: the running mean divided by 1 − decay. Kept so, the scale is applied to scalars instead of to all
+ * parameters, which saves a quarter of the operations.
+ */
+const gathered = (old: tf.Tensor, fresh: tf.Tensor, decay: number) => tf.add(tf.mul(old, decay), fresh);
 
 const next = (updates: tf.Tensor) => tf.add(updates, tf.scalar(1, "int32"));
 const counter = (): Value => ({ data: new Int32Array(1), shape: [] });
