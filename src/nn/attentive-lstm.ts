@@ -46,14 +46,14 @@ export function attentiveLstm(
   const width = 2 * units;
   const rows = batch * time;
   const attends = attend && time > 1;
-  const columns = () => tf.split(weight_ih_l0, [features, width], 1) as [tf.Tensor2D, tf.Tensor2D];
-  const keyOf = () => tf.slice(score, [0, width], [1, width]) as tf.Tensor2D;
+  const columns = (weight: tf.Tensor2D) => tf.split(weight, [features, width], 1) as [tf.Tensor2D, tf.Tensor2D];
+  const keyIn = (score: tf.Tensor2D) => tf.slice(score, [0, width], [1, width]) as tf.Tensor2D;
 
   const [h, states, scores, levels] = withGradient(
     { x, weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, score },
     (keep) => {
-      const [own, ofContext] = columns();
-      const key = keyOf();
+      const [own, ofContext] = columns(weight_ih_l0);
+      const key = keyIn(score);
       const bias = tf.add(bias_ih_l0, bias_hh_l0);
       const projected = tf.fused.matMul({ a: tf.reshape(x, [rows, features]), b: own, transposeB: true, bias });
       const flags = flagsOf(present);
@@ -68,7 +68,7 @@ export function attentiveLstm(
         states.push(tf.concat([step.h, step.c], 1));
         if (attends && t < time - 1) folds.push(fold(folds.at(-1), states[t]!, key, flags[t]));
       }
-      keep([...listed(steps), ...folds.flatMap(({ context, share, rest }) => [context, share, rest])]);
+      keep([...listed(steps), ...folds.flatMap(({ context, share, rest }) => [context, share, rest]), ...flags]);
       const none = tf.zeros<tf.Rank.R2>([batch, 1]);
       return [
         together(steps.map((step) => step.h)),
@@ -78,12 +78,12 @@ export function attentiveLstm(
         attends ? tf.concat([none, ...folds.map(({ level }) => level)], 1) : none,
       ] as const;
     },
-    ([dh], kept) => {
-      const steps = stepsIn(kept, time);
-      const folds = foldsIn(kept.slice(-3 * (time - 1)), attends ? time - 1 : 0);
-      const flags = flagsOf(present);
-      const [, ofContext] = columns();
-      const key = keyOf();
+    ([dh], { x, weight_ih_l0, weight_hh_l0, score }, kept) => {
+      const { steps, rest } = stepsIn(kept, time);
+      const folds = foldsIn(rest, attends ? time - 1 : 0);
+      const flags = rest.slice(3 * folds.length);
+      const [own, ofContext] = columns(weight_ih_l0);
+      const key = keyIn(score);
       const above = apart(dh);
       const slabs = new Array<tf.Tensor2D>(time);
       const dScores: tf.Tensor2D[] = [];
@@ -102,11 +102,11 @@ export function attentiveLstm(
           const [partH, partC] = tf.split(dState, 2, 1) as [tf.Tensor2D, tf.Tensor2D];
           gradients.push({ h: partH, c: partC });
         }
-        const own = {
+        const total = {
           h: [above[t]!, ...gradients.map((part) => part.h)].reduce((a, b) => tf.add(a, b)),
           c: gradients.length > 0 ? gradients.map((part) => part.c).reduce((a, b) => tf.add(a, b)) : tf.zerosLike(c),
         };
-        const { slab, before } = cellBackward(steps[t]!, weight_hh_l0, steps[t - 1], own, flags[t]);
+        const { slab, before } = cellBackward(steps[t]!, weight_hh_l0, steps[t - 1], total, flags[t]);
         slabs[t] = slab;
         after = before;
         if (!attends || t === 0) continue;
@@ -125,12 +125,12 @@ export function attentiveLstm(
       const bias = tf.sum(slab, 0);
       const contexts = () => together([tf.zeros([batch, width]), ...folds.map(({ context }) => context)]);
       return {
-        x: () => tf.reshape(tf.matMul(slab, columns()[0]), x.shape),
+        x: () => tf.reshape(tf.matMul(slab, own), x.shape),
         weight_ih_l0: () => {
           if (attends)
             return tf.matMul(slab, tf.reshape(tf.concat([x, contexts()], 2), [rows, features + width]), true);
-          const own = tf.matMul(slab, tf.reshape(x, [rows, features]), true);
-          return tf.concat([own, tf.zeros([4 * units, width])], 1);
+          const live = tf.matMul(slab, tf.reshape(x, [rows, features]), true);
+          return tf.concat([live, tf.zeros([4 * units, width])], 1);
         },
         weight_hh_l0: () => tf.matMul(slab, tf.reshape(together(statesBefore(steps, undefined)), [rows, units]), true),
         bias_ih_l0: () => tf.clone(bias),
@@ -184,7 +184,7 @@ function fold(before: Fold | undefined, state: tf.Tensor2D, key: tf.Tensor2D, pr
   return { context, share, rest, score, level };
 }
 
-const foldsIn = (kept: readonly tf.Tensor[], count: number): Pick<Fold, "context" | "share" | "rest">[] =>
+const foldsIn = (kept: readonly tf.Tensor2D[], count: number): Pick<Fold, "context" | "share" | "rest">[] =>
   Array.from({ length: count }, (_, t) => {
     const [context, share, rest] = kept.slice(3 * t) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
     return { context, share, rest };

@@ -85,12 +85,15 @@ export function cellBackward(
 
 const FIELDS = ["i", "f", "g", "o", "h", "c", "squashed"] as const;
 
-/** Steps as one list of tensors, and back. */
+/** Steps as one list of tensors. */
 export const listed = (steps: readonly CellStep[]): tf.Tensor2D[] =>
   steps.flatMap((step) => FIELDS.map((field) => step[field]));
 
-export const stepsIn = (list: readonly tf.Tensor[], time: number): CellStep[] =>
-  Array.from(
-    { length: time },
-    (_, t) => Object.fromEntries(FIELDS.map((field, k) => [field, list[t * FIELDS.length + k]])) as unknown as CellStep,
-  );
+/** The steps at the head of a list, and what follows them. */
+export function stepsIn(list: readonly tf.Tensor[], time: number): { steps: CellStep[]; rest: tf.Tensor2D[] } {
+  const step = (t: number) => FIELDS.map((field, k) => [field, list[t * FIELDS.length + k]] as const);
+  return {
+    steps: Array.from({ length: time }, (_, t) => Object.fromEntries(step(t)) as unknown as CellStep),
+    rest: list.slice(time * FIELDS.length) as tf.Tensor2D[],
+  };
+}

@@ -54,7 +54,7 @@ export function lstm(x: tf.Tensor3D, weights: LstmWeights, { start, present }: L
     ...(start && { h0: start.h, c0: start.c }),
   };
   const [h, hLast, cLast] = withGradient(
-    inputs as typeof inputs & { h0: tf.Tensor2D; c0: tf.Tensor2D },
+    inputs as typeof inputs & Record<"h0" | "c0", tf.Tensor2D>,
     (keep) => {
       const projected = tf.fused.matMul({
         a: tf.reshape(x, [rows, features]),
@@ -66,14 +66,14 @@ export function lstm(x: tf.Tensor3D, weights: LstmWeights, { start, present }: L
       const steps: CellStep[] = [];
       for (const [t, slab] of apart(tf.reshape(projected, [batch, time, 4 * units])).entries())
         steps.push(cellForward(slab, weight_hh_l0, steps.at(-1) ?? start, flags[t]));
-      keep(listed(steps));
+      keep([...listed(steps), ...flags]);
       const { h, c } = steps.at(-1)!;
       // A clone, since an output that is also one of the kept tensors must not be the same one.
       return [together(steps.map((step) => step.h)), tf.clone(h), tf.clone(c)] as const;
     },
-    ([dh, dhLast, dcLast], kept) => {
-      const steps = stepsIn(kept, time);
-      const flags = flagsOf(present);
+    ([dh, dhLast, dcLast], { x, weight_ih_l0, weight_hh_l0, h0, c0 }, kept) => {
+      const { steps, rest: flags } = stepsIn(kept, time);
+      const start = h0 && c0 && { h: h0, c: c0 };
       const above = apart(dh);
       const slabs = new Array<tf.Tensor2D>(time);
       let after: LstmState = { h: dhLast, c: dcLast };
