@@ -28,6 +28,22 @@ export const presets: Record<AnclafPreset, AnclafSizes> = {
   small: { image: 128, generator: 8, discriminator: 8, depth: 6, combiner: 16 },
 };
 
+/** How the first stage is trained. */
+export interface Stage1Settings {
+  /** Images in a batch. */
+  readonly batch: number;
+  /** Of Adam, for all parts; betas are 0.5 and 0.999. */
+  readonly learningRate: number;
+  /** Updates of D for one of G and C. */
+  readonly critics: number;
+}
+
+export const stage1Presets: Record<AnclafPreset, Stage1Settings> = {
+  paper: { batch: 300, learningRate: 1e-4, critics: 5 },
+  /** A batch for a few cores; three times the rate, for a run of thousands of iterations instead of a million. */
+  small: { batch: 16, learningRate: 3e-4, critics: 5 },
+};
+
 /** How Q is joined to Z: four planes of probabilities, one plane of the likeliest id (0..3), or not at all. */
 export const ZQ_FORMS = ["onehot", "index", "none"] as const;
 export type ZqForm = (typeof ZQ_FORMS)[number];
