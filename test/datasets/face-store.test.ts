@@ -1,5 +1,7 @@
-import { open, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { open, readdir, readFile, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { tableFromIPC } from "apache-arrow";
 import fc from "fast-check";
 import sharp from "sharp";
@@ -9,6 +11,7 @@ import { type FaceStore, openFaceStore, type PackOptions, packFaces, rowsOf } fr
 import { readSewa } from "../../src/datasets/sewa.ts";
 import type { Dataset } from "../../src/datasets/types.ts";
 import { PipeError } from "../../src/errors.ts";
+import { hasFfmpeg } from "../media/clips.ts";
 import { afewClip, afewFrame, face, folder, grey, put, sewaSegment, stem } from "./trees.ts";
 
 const SIDE = 20;
@@ -368,6 +371,56 @@ describe("a face store of videos", () => {
       expect(reason).toContain(".mp4");
     }
   });
+
+  it.skipIf(!hasFfmpeg)(
+    "reads SEWA's own Xvid in avi, and says of what a cut-off file lacks that it was cut off",
+    async () => {
+      await using own = await folder();
+      const data = join(own.path, "data");
+      const ids = Array.from({ length: 50 }, (_, i) => i);
+      for (const name of [stem(1), stem(2)]) {
+        await sewaSegment(data, name, { ids });
+        const source = "color=black:size=60x48:rate=25,geq=lum='20+8*N':cb=128:cr=128";
+        const args = [
+          "-f",
+          "lavfi",
+          "-i",
+          source,
+          "-frames:v",
+          "25",
+          "-c:v",
+          "mpeg4",
+          "-vtag",
+          "xvid",
+          "-qscale:v",
+          "1",
+        ];
+        await promisify(execFile)("ffmpeg", ["-v", "error", ...args, join(data, name, `${name}.avi`)]);
+      }
+      const cut = join(data, stem(2), `${stem(2)}.avi`);
+      await truncate(cut, Math.round((await stat(cut)).size * 0.8));
+      const packed = await pack(join(own.path, "store"), {}, await readSewa(data));
+      await using store = await openFaceStore(join(own.path, "store"));
+      const whole = [...rowsOf(store, [stem(1)])];
+      expect(whole.map((row) => store.frameOf[row])).toEqual(ids);
+      expect(whole.map((row) => store.pts[row]! - store.pts[0]!)).toEqual(ids.map((id) => Math.floor(id / 2) * 40_000));
+      const pixels = await facesOf(store, whole);
+      const levels = whole.map((i) => pixels[i * FACE]!);
+      for (let i = 2; i < 50; i += 2) {
+        expect(levels[i]).toBe(levels[i + 1]);
+        expect(levels[i]).toBeGreaterThan(levels[i - 1]!);
+      }
+
+      const rest = packed.skipped;
+      expect(rest.length).toBeGreaterThan(0);
+      expect(rest.length).toBeLessThan(50);
+      expect(packed.labelled).toBe(packed.count + rest.length);
+      for (const { where, reason } of rest) {
+        expect(where).toContain(stem(2));
+        expect(reason).toMatch(/^the video has no picture at its time, and it is (truncated|damaged): ./);
+      }
+    },
+  );
 
   it("obeys an abort in the middle of a video", async () => {
     await using own = await folder();
