@@ -1,4 +1,4 @@
-import { fromFloat16, toFloat16 } from "../float16.ts";
+import { fromFloat16 } from "../float16.ts";
 
 /**
  * float32 → float16 bits, rounded to nearest, ties to even. Writes `from.length` values into `into` from position `at`.
@@ -7,20 +7,27 @@ import { fromFloat16, toFloat16 } from "../float16.ts";
  * to ∞), or -1 when every value was converted
  */
 export function toHalf(from: Float32Array, into: Uint16Array, at = 0): number {
-  // Nearly all latents are normal halves: their bits are read as they lie, without a call.
-  const bits = new Uint32Array(from.buffer, from.byteOffset, from.length);
+  // Signed words, and a view that begins at 0, keep boxed numbers and additions out of the loop.
+  const bits = new Int32Array(from.buffer, from.byteOffset, from.length);
+  const halves = into.subarray(at, at + from.length);
   for (let i = 0; i < bits.length; i++) {
     const all = bits[i]!;
     const magnitude = all & 0x7fffffff;
-    if (magnitude >= SMALLEST_NORMAL && magnitude < TOO_LARGE)
-      into[at + i] = ((all >>> 16) & 0x8000) | ((magnitude + 0xfff + ((magnitude >>> 13) & 1) - 0x38000000) >>> 13);
-    else {
-      const half = toFloat16(from[i]!);
-      if ((half & INFINITE) === INFINITE) return i;
-      into[at + i] = half;
-    }
+    // Nearly all latents are normal halves: the exponent is shifted, and the tail rounded off.
+    if ((magnitude - SMALLEST_NORMAL) >>> 0 < TOO_LARGE - SMALLEST_NORMAL)
+      halves[i] = ((all >>> 16) & 0x8000) | ((magnitude + (0xfff - 0x38000000) + ((magnitude >>> 13) & 1)) >>> 13);
+    else if (magnitude < SMALLEST_NORMAL) halves[i] = ((all >>> 16) & 0x8000) | subnormal(magnitude);
+    else return i;
   }
   return -1;
+}
+
+/** Multiples of 2^-24: the mantissa with its leading one, shifted by what the exponent lacks, ties to even. */
+function subnormal(magnitude: number): number {
+  const shift = 126 - (magnitude >>> 23);
+  if (shift > 24) return 0;
+  const mantissa = (magnitude & 0x7fffff) | 0x800000;
+  return (mantissa + (1 << (shift - 1)) - 1 + ((mantissa >>> shift) & 1)) >>> shift;
 }
 
 /** float16 bits → float32, exactly. Reads `count` values from `from` into `into` from position `at`. */
@@ -34,7 +41,6 @@ export function firstNonFinite(values: Float32Array): number {
   return -1;
 }
 
-const INFINITE = 0x7c00;
 // As float32 bits: 2^-14, and 65520, the first that rounds to infinity.
 const SMALLEST_NORMAL = 0x38800000;
 const TOO_LARGE = 0x477ff000;
