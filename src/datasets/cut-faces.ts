@@ -1,11 +1,11 @@
 import { PipeError, reasonOf } from "../errors.ts";
 import { readImage } from "../media/images.ts";
-import { decode } from "../media/index.ts";
+import { decode, giveBack } from "../media/index.ts";
 import type { Box, Image } from "../records.ts";
 import { mapAhead } from "../vision/ahead.ts";
 import { anclafBox } from "../vision/boxes.ts";
 import { resample } from "../vision/resample.ts";
-import { shown } from "./shown.ts";
+import { type Shown, shown } from "./shown.ts";
 import type { LabelledClip, LabelledFrame } from "./types.ts";
 
 /** A face cut from a labelled frame, or why there is none. */
@@ -65,12 +65,15 @@ async function* cutVideo(
   let why = "the video has no picture at its time";
   try {
     const decoding = decode(media.path, { signal });
-    const work = ({ frame, labels }: { frame: { pts: number; image: Image }; labels: readonly number[] }) =>
-      Promise.all(
+    const work = async ({ frame, labels }: Shown): Promise<CutFace[]> => {
+      const faces = await Promise.all(
         labels.map((label) =>
           cut(frame.image, clip.frames[from + label]!, { index: from + label, pts: frame.pts, side }),
         ),
       );
+      giveBack(frame.image);
+      return faces;
+    };
     for await (const faces of mapAhead(shown(decoding, ids, media), PICTURES_AHEAD, work, signal))
       for (const face of faces) {
         given[face.index] = 1;
