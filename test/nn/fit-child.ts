@@ -4,9 +4,10 @@ import { adam } from "../../src/nn/optimisers.ts";
 import { adversarial, adversarialBatch } from "./fit-toys.ts";
 
 /** The run that is killed, aborted and set against itself: it has all that a run can have. */
-export const toResume = (folder: string) =>
+export const toResume = (folder: string, engine: "js" | "onnx" = "js") =>
   adversarial(adam({ learningRate: 0.01 }), {
     folder,
+    engine,
     iterations: 60,
     checkpointEvery: 7,
     keep: 3,
@@ -28,13 +29,13 @@ export const toResume = (folder: string) =>
     },
   });
 
-// A process of its own that trains into argv[2] and says where it is: what tests kill and interrupt.
+// A process of its own that trains into argv[2] on ONNX Runtime and says where it is: what tests kill and interrupt.
 if (process.argv[1]?.endsWith("fit-child.ts")) {
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   try {
     await train({
-      ...toResume(process.argv[2]!),
+      ...toResume(process.argv[2]!, "onnx"),
       signal: stop.signal,
       progress: (event) => console.log(event.event, "iteration" in event ? event.iteration : ""),
     });

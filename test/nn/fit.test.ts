@@ -112,7 +112,7 @@ describe("what is computed", () => {
   test("parts that no phase trains stay as they are, and a given start is where training starts", async () => {
     const [critic] = adversarialPhases(descent(0.05)) as [Phase];
     const generator = initialise(adversarialParts.generator!, 99);
-    const { weights } = await train(adversarial(descent(1), { phases: [critic], start: { generator } }));
+    const { weights } = await train(adversarial(descent(1), { engine: "js", phases: [critic], start: { generator } }));
     expect(weights.generator).toEqual(generator);
     expect(weights.combiner).toEqual(initialise(adversarialParts.combiner!, 5));
     expect(weights.critic).not.toEqual(initialise(adversarialParts.critic!, 5));
@@ -120,7 +120,7 @@ describe("what is computed", () => {
 
   test("the same seed gives the same bytes, another one others", async () => {
     const once = async (seed: number) => {
-      const options = adversarial(adam({ learningRate: 0.01 }), { seed });
+      const options = adversarial(adam({ learningRate: 0.01 }), { seed, engine: "js" });
       await train(options);
       return outcome(options.folder);
     };
@@ -171,6 +171,7 @@ describe("batches", () => {
   test("are asked for ahead, in order, no more than are allowed, and none after the end", async () => {
     const asked: string[] = [];
     const options = adversarial(descent(0.01), {
+      engine: "js",
       iterations: 7,
       batchesAhead: 3,
       batch: (iteration, phase) => {
@@ -218,6 +219,7 @@ describe("batches", () => {
     let under = 0;
     const run = train(
       adversarial(descent(0.01), {
+        engine: "js",
         async batch(iteration, phase) {
           under += 1;
           await new Promise((resolve) => setTimeout(resolve, 1));
@@ -237,6 +239,7 @@ describe("batches", () => {
 describe("numbers that are not finite", () => {
   const poisoned = (iteration: number): FitOptions =>
     adversarial(descent(0.05), {
+      engine: "js",
       checkpointEvery: 2,
       async batch(at, phase) {
         const batch = await adversarialBatch(at, phase);
@@ -280,21 +283,21 @@ describe("numbers that are not finite", () => {
       losses: (parts) => ({ slope: tf.mul(tf.sum(parts.critic!.get("w")!), 1e25) as tf.Scalar }),
       weights: { slope: 1 },
     };
-    await expect(train(adversarial(descent(1), { phases: [steep] }))).rejects.toThrow(
+    await expect(train(adversarial(descent(1), { engine: "js", phases: [steep] }))).rejects.toThrow(
       /the gradient of "critic" of the phase "critic" became Infinity in iteration 1/,
     );
   });
 
-  test("on the js engine, too, and no tensor is left behind", async () => {
+  test.each(["js", "onnx"] as const)("on %s no tensor is left behind", async (engine) => {
     const before = tf.memory().numTensors;
-    await expect(train({ ...poisoned(3), engine: "js" })).rejects.toThrow(/"gap".*NaN in iteration 3/);
+    await expect(train({ ...poisoned(3), engine })).rejects.toThrow(/"gap".*NaN in iteration 3/);
     expect(tf.memory().numTensors).toBe(before);
   });
 
   test("an update that overflows is not saved, although every loss was finite", async () => {
     const [critic] = adversarialPhases(descent(3e38)) as [Phase];
     const start = { critic: new Map([["w", { shape: [DIMS.real], data: new Float32Array(DIMS.real).fill(10) }]]) };
-    const options = adversarial(descent(1), { phases: [critic], iterations: 1, start });
+    const options = adversarial(descent(1), { engine: "js", phases: [critic], iterations: 1, start });
     await expect(train(options)).rejects.toThrow(/"w" is not finite after iteration 1; it was not saved/);
     expect(Object.keys(await outcome(options.folder))).toEqual(["log.jsonl"]);
   });
@@ -305,6 +308,7 @@ describe("validation", () => {
   const scores: Record<number, number> = { 4: 0.5, 8: 0.9, 12: 0.7, 16: 0.9, 20: 0.95 };
   const validating = (more: Partial<FitOptions["validation"]> = {}, also: Partial<FitOptions> = {}) =>
     adversarial(descent(0.01), {
+      engine: "js",
       iterations: 24,
       checkpointEvery: 100,
       keep: 1,
@@ -414,7 +418,7 @@ describe("options that cannot be", () => {
     ["a start for nobody", { start: { judge: new Map() } }, /start has weights for "judge"/],
     ["a start that does not fit", { start: { critic: new Map() } }, /The start of critic does not fit the network/],
   ])("%s", async (_, more, words) => {
-    const run = train(adversarial(descent(0.1), more));
+    const run = train(adversarial(descent(0.1), { engine: "js", ...more }));
     await expect(run).rejects.toThrow(words);
     await expect(run).rejects.toBeInstanceOf(PipeError);
   });
@@ -453,6 +457,7 @@ describe("nothing grows", () => {
     const warnings: string[] = [];
     await train(
       adversarial(descent(0.01), {
+        engine: "js",
         iterations: 40,
         logEvery: 2,
         batch(iteration, phase) {

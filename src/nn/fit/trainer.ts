@@ -5,13 +5,14 @@ import { PipeError, reasonOf } from "../../errors.ts";
 import { Ahead } from "./ahead.ts";
 import type { Checkpoints, Place } from "./checkpoints.ts";
 import { withDefaults } from "./config.ts";
-import { checkFinite } from "./finite.ts";
-import { exhausted, type History, type Sum, validated } from "./history.ts";
+import { exhausted, type History, validated } from "./history.ts";
+import { Means, type Reading } from "./means.ts";
 import { Pace } from "./pace.ts";
-import { feedOf, lossOf, normOf, vectorOf, weightsIn } from "./programs.ts";
+import { vectorOf, weightsIn } from "./programs.ts";
 import type { RunLog } from "./run-log.ts";
-import { type Round, type Run, roundAfter, type Unit } from "./schedule.ts";
-import { stack } from "./stack.ts";
+import { runUnit, samplesIn } from "./run-unit.ts";
+import { type Round, roundAfter, type Unit } from "./schedule.ts";
+import { TensorWatch } from "./tensor-watch.ts";
 import type { Batch, FitEvent, FitOptions, Phase } from "./types.ts";
 
 /** What a trainer works with; whoever opened these closes them. */
@@ -30,13 +31,13 @@ export class Trainer {
   readonly #bench: Bench;
   readonly #settings: ReturnType<typeof withDefaults>;
   readonly #pace = new Pace();
-  readonly #sums = new Map<string, Sum>();
+  readonly #watch = new TensorWatch();
+  readonly #means: Means;
   /** Fires when no batch and no validation is needed any more. */
   readonly #over = new AbortController();
   #done: number;
   #history: History;
   #last: Place | undefined;
-  #tensors: number[] = [];
 
   constructor(
     options: FitOptions,
@@ -49,7 +50,7 @@ export class Trainer {
     this.#done = from.iteration;
     this.#history = from.history;
     this.#last = from.last;
-    for (const [key, sum] of Object.entries(from.history.sums)) this.#sums.set(key, sum);
+    this.#means = new Means(from.history.sums);
   }
 
   get iteration(): number {
@@ -114,28 +115,22 @@ export class Trainer {
 
   async #round(batches: Ahead<[number, Phase], Batch>): Promise<void> {
     const round = this.#roundAfter(this.#done);
-    const losses = new Map<number, [key: string, value: number][]>();
+    const readings = Array.from({ length: round.to - round.from + 1 }, (): Reading[] => []);
     let begun = false;
     for (const run of round.runs) {
       const taken: Batch[][] = [];
       for (const _ of run.iterations) {
         const own: Batch[] = [];
-        for (const _ of run.unit.phases) {
-          // An abort need not wait for data, but a round that was begun must be finished: it is saved whole or not at all.
-          const next = batches.take();
-          own.push(await this.#pace.wait(begun ? next : this.#unlessAborted(next)));
-        }
+        for (const _ of run.unit.phases) own.push(await this.#pace.wait(this.#unlessAborted(batches.take(), begun)));
         taken.push(own);
       }
       begun = true;
-      for (const [iteration, entries] of await this.#run(run, taken))
-        losses.set(iteration, [...(losses.get(iteration) ?? []), ...entries]);
+      const about = { fit: this.#options.name, last: this.#last };
+      const made = await this.#pace.run(runUnit(this.#bench.steps, run, taken, about), samplesIn(taken));
+      for (const [iteration, numbers] of made) readings[iteration - round.from]!.push(...numbers);
     }
     for (let iteration = round.from; iteration <= round.to; iteration++) {
-      for (const [key, value] of losses.get(iteration) ?? []) {
-        const { sum, count } = this.#sums.get(key) ?? { sum: 0, count: 0 };
-        this.#sums.set(key, { sum: sum + value, count: count + 1 });
-      }
+      for (const reading of readings[iteration - round.from]!) this.#means.add(reading);
       this.#done = iteration;
       this.#pace.done(1);
       if (iteration % this.#settings.logEvery === 0) await this.#line();
@@ -143,68 +138,30 @@ export class Trainer {
     }
   }
 
-  /** Runs the steps in as few graphs as their shapes allow, and gives each iteration's finite numbers. */
-  async #run({ unit, iterations }: Run, batches: readonly Batch[][]): Promise<[number, [string, number][]][]> {
-    const { steps } = this.#bench;
-    const feeds = batches.map((own) => feedsOf(unit, own));
-    const samples = batches.flat().reduce((sum, batch) => sum + sizeOf(batch), 0);
-    const stacked = iterations.length > 1 ? stack(feeds) : null;
-    const results: Record<string, Value>[] = [];
-    if (stacked) {
-      const all = await this.#pace.run(steps.run(unit.name, stacked, { steps: iterations.length }), samples);
-      iterations.forEach(
-        (_, i) => void results.push(mapped(all, ({ data }) => ({ data: data.slice(i, i + 1), shape: [] }))),
-      );
-    } else
-      for (const [i, feed] of feeds.entries())
-        results.push(
-          await this.#pace.run(
-            steps.run(unit.name, feed),
-            batches[i]!.reduce((n, b) => n + sizeOf(b), 0),
-          ),
-        );
-    return iterations.map((iteration, i) => [iteration, this.#numbers(unit, iteration, results[i]!, batches[i]!)]);
-  }
-
-  #numbers(
-    unit: Unit,
-    iteration: number,
-    result: Record<string, Value>,
-    batches: readonly Batch[],
-  ): [string, number][] {
-    return unit.phases.flatMap((phase, i) => {
-      const step = { fit: this.#options.name, phase: phase.name, iteration, batch: batches[i]!, last: this.#last };
-      const read = (key: string, label: string, what: string): [string, number] => {
-        const value = result[key]!.data[0]!;
-        checkFinite(what, value, step);
-        return [label, value];
-      };
-      const losses = [...Object.keys(phase.weights), "total"].map((loss) =>
-        read(lossOf(phase.name, loss), `${phase.name}/${loss}`, `the loss "${loss}"`),
-      );
-      const norms = phase.trains.map((part) =>
-        read(normOf(phase.name, part), `gradient ${phase.name}/${part}`, `the gradient of "${part}"`),
-      );
-      return [...losses, ...norms];
-    });
-  }
-
-  async #unlessAborted<T>(batch: Promise<T>): Promise<T> {
+  /**
+   * A batch, or else the abort. Data need not be waited for then; but a round that was begun is finished, since it is
+   * saved whole or not at all, and one whose batches end with the abort is lost.
+   */
+  async #unlessAborted<T>(batch: Promise<T>, begun: boolean): Promise<T> {
     const { signal } = this.#options;
     if (!signal) return batch;
-    let stop: (() => void) | undefined;
-    const aborted = new Promise<"aborted">((resolve) => {
-      stop = () => resolve("aborted");
+    let stop = () => {};
+    const aborted = new Promise<typeof ABORTED>((resolve) => {
+      stop = () => resolve(ABORTED);
       if (signal.aborted) stop();
       signal.addEventListener("abort", stop);
     });
+    let first: T | typeof ABORTED;
     try {
-      const first = await Promise.race([batch, aborted]);
-      if (first === "aborted") await this.#abort(signal);
-      return await batch;
+      first = begun ? await batch : await Promise.race([batch, aborted]);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      if (begun) throw signal.reason;
+      first = ABORTED;
     } finally {
-      signal.removeEventListener("abort", stop!);
+      signal.removeEventListener("abort", stop);
     }
+    return first === ABORTED ? this.#abort(signal) : first;
   }
 
   // --- after a round ---------------------------------------------------------------------------------------------
@@ -261,7 +218,7 @@ export class Trainer {
     const { name } = this.#options;
     const { checkpoints, steps, log, config } = this.#bench;
     await log.sync();
-    this.#history = { ...this.#history, logBytes: log.bytes, sums: Object.fromEntries(this.#sums) };
+    this.#history = { ...this.#history, logBytes: log.bytes, sums: this.#means.toJSON() };
     const saved = { iteration: this.#done, state: await steps.read(), history: this.#history };
     this.#last = await checkpoints.save(saved, { regular, name, config });
     this.#tell({ event: "checkpoint", name, iteration: this.#done, path: this.#last.path });
@@ -277,7 +234,7 @@ export class Trainer {
   /** A line of the log, and one of the timing, and the means begin anew. */
   async #line(): Promise<void> {
     const iteration = this.#done;
-    const { losses, gradients } = this.#means();
+    const [losses, gradients] = [this.#means.of("loss"), this.#means.of("gradient")];
     const rates = this.#options.phases.flatMap(({ name, every = 1, optimiser: { rate } }) => {
       const updates = Math.floor(iteration / every);
       return updates > 0 ? [[name, rate.at(updates - 1)]] : [];
@@ -293,33 +250,9 @@ export class Trainer {
       at: new Date().toISOString(),
     });
     this.#pace.next();
-    this.#sums.clear();
-    this.#watch(tensors);
-  }
-
-  /** Tensors that grow from line to line are not freed by somebody; memory would end some hours later. */
-  #watch(tensors: number): void {
-    this.#tensors.push(tensors);
-    if (this.#tensors.length < GROWING) return;
-    if (this.#tensors.every((n, i) => i === 0 || n > this.#tensors[i - 1]!))
-      this.#tell({
-        event: "warning",
-        name: this.#options.name,
-        iteration: this.#done,
-        message: `The number of tensors rises with each line of the log, to ${tensors} now: something does not dispose its own.`,
-      });
-    this.#tensors = [];
-  }
-
-  #means() {
-    const means = Array.from(this.#sums, ([key, { sum, count }]) => [key, sum / count] as const);
-    const of = (gradient: boolean) =>
-      Object.fromEntries(
-        means
-          .filter(([key]) => key.startsWith("gradient ") === gradient)
-          .map(([key, mean]) => [key.replace(/^gradient /, ""), mean]),
-      );
-    return { losses: of(false), gradients: of(true) };
+    this.#means.clear();
+    const message = this.#watch.look(tensors);
+    if (message !== null) this.#tell({ event: "warning", name: this.#options.name, iteration, message });
   }
 
   #standing() {
@@ -330,7 +263,7 @@ export class Trainer {
       name,
       iteration: this.#done,
       iterations,
-      losses: this.#means().losses,
+      losses: this.#means.of("loss"),
       samplesPerSecond,
       dataWait,
       secondsLeft,
@@ -345,21 +278,7 @@ export class Trainer {
 /** Name of a forward program beside the phases' own. */
 export const lookOf = (program: string): string => `look/${program}`;
 
-/** Lines in a row that must all show more tensors than the one before. */
-const GROWING = 8;
-
-function feedsOf(unit: Unit, batches: readonly Batch[]): Record<string, Value> {
-  return Object.fromEntries(
-    unit.phases.flatMap(({ name }, i) =>
-      Object.entries(batches[i]!.feeds).map(([input, value]) => [feedOf(name, input), value]),
-    ),
-  );
-}
-
-/** Samples in a batch: its ids, or else the first axis of its first feed. */
-function sizeOf({ ids, feeds }: Batch): number {
-  return ids?.length ?? Object.values(feeds)[0]?.shape[0] ?? 1;
-}
+const ABORTED = Symbol("aborted");
 
 function mapped<A, B>(record: Readonly<Record<string, A>>, body: (value: A) => B): Record<string, B> {
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, body(value)]));
