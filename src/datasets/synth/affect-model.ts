@@ -18,14 +18,18 @@ export type Dimension = (typeof DIMENSIONS)[number];
  *
  * `level` moves the mouth's corners (valence) or brows and lids (arousal). It is the label's expression, late by the
  * muscles' lag, but with a rhythm of about the same size laid over it, as speech and gestures lay theirs over a real
- * face: ONE FRAME IS AMBIGUOUS, for a raised corner may be pleasure or the rhythm's crest. The rhythm has a second
- * half, the carrier, which moves another part of the face (the opening of the mouth; the slant of the brows): (r, c)
- * turns in a circle of unit variance, with fading memory, so that c is a quarter turn behind r and says nothing about
- * it at the same instant, but the carrier's SPEED says what the rhythm adds to the level: dc/dt ≈ 2π·hertz·r. Tremor,
- * drawn anew for each frame, hides that speed between two neighbours; about 160 ms of frames bring it out, and the
- * order of the frames matters, for reversed time turns the sign of the speed. A rhythm this slow hardly averages out
- * within 160 ms. Rest (the actor's face at rest) and mask (how a clip's face differs from what is felt) cannot be told
- * from mood by any window: they bound what is reachable.
+ * face: ONE FRAME IS AMBIGUOUS, for a raised corner may be pleasure or the rhythm. `carrier` moves another part of the
+ * face (the opening of the mouth; the slant of the brows): c is a damped oscillator, kept going by chance, and the rhythm
+ * is its SPEED: dc/dt = 2π·hertz·r, with c and r of unit variance. Where a part stands says nothing about how fast it
+ * moves, so one frame tells nothing of r; some frames in order do, and then level − rhythm·r is what is felt. Tremor,
+ * drawn anew for each frame, hides the speed between two neighbours; about 160 ms of frames bring it out, and longer
+ * ones add little. A rhythm this slow hardly averages out within 160 ms.
+ *
+ * The order matters: reversed time turns the sign of the speed. A linear predictor of shuffled frames keeps hardly any
+ * of the gain; a clever one that looks at how the frames scatter still learns |r|, and keeps about two fifths.
+ *
+ * Rest (the actor's face at rest) and mask (how a clip's face differs from what is felt) cannot be told from mood by any
+ * window: they bound what is reachable.
  *
  * Sizes are standard deviations on the scale of g.
  */
@@ -40,9 +44,9 @@ export interface DimensionModel {
   readonly mask: number;
   /** Size of r within the level. */
   readonly rhythm: number;
-  /** Turns of (r, c) per second. */
+  /** Of the oscillator without its damping, per second. */
   readonly hertz: number;
-  /** How fast (r, c) forgets its phase and size, per second: correlation e^(−fading·|τ|). */
+  /** Damping per second, below 2π·hertz: d²c/dt² = −(2π·hertz)²·c − 2·fading·dc/dt + white noise. */
   readonly fading: number;
   /** Of the level and of the carrier, independent from frame to frame. */
   readonly tremor: { readonly level: number; readonly carrier: number };
@@ -57,9 +61,9 @@ export const MODEL: Readonly<Record<Dimension, DimensionModel>> = {
     rest: 0.12,
     mask: 0.16,
     rhythm: 0.6,
-    hertz: 1.3,
-    fading: 0.25,
-    tremor: { level: 0.1, carrier: 0.25 },
+    hertz: 0.65,
+    fading: 1,
+    tremor: { level: 0.1, carrier: 0.2 },
   },
   arousal: {
     mood: 0.32,
@@ -69,11 +73,24 @@ export const MODEL: Readonly<Record<Dimension, DimensionModel>> = {
     rest: 0.12,
     mask: 0.16,
     rhythm: 0.62,
-    hertz: 1.15,
-    fading: 0.25,
-    tremor: { level: 0.1, carrier: 0.25 },
+    hertz: 0.6,
+    fading: 1,
+    tremor: { level: 0.1, carrier: 0.18 },
   },
 };
 
 /** What is felt, on the scale of g, as a label −1..1. */
 export const labelOf = (felt: number): number => Math.tanh(felt);
+
+/**
+ * How a damped oscillator moves on in `seconds` ≥ 0: what both its transition and its correlation are made of.
+ * `sin` is divided by the angular frequency, per second.
+ */
+export function swaying(
+  { hertz, fading }: DimensionModel,
+  seconds: number,
+): { fall: number; cos: number; sin: number } {
+  const angular = Math.sqrt((2 * Math.PI * hertz) ** 2 - fading ** 2);
+  const angle = angular * seconds;
+  return { fall: Math.exp(-fading * seconds), cos: Math.cos(angle), sin: Math.sin(angle) / angular };
+}

@@ -1,5 +1,5 @@
 import { type Random, seeded } from "../../random.ts";
-import { DIMENSIONS, type Dimension, type DimensionModel, labelOf, MODEL } from "./affect-model.ts";
+import { DIMENSIONS, type Dimension, type DimensionModel, labelOf, MODEL, swaying } from "./affect-model.ts";
 
 /** One dimension of one clip, a value a frame; `label` −1..1, the rest on the scale of g (`affect-model.ts`). */
 export interface Track {
@@ -38,7 +38,7 @@ function drawTrack(model: DimensionModel, clip: Random, actor: Random, frames: n
   const mask = model.mask * clip.fork("mask").normal();
   const rest = model.rest * actor.normal();
   const swings = swing(clip.fork("swing"), model.pace);
-  const turns = circle(clip.fork("rhythm"), model);
+  const turns = oscillator(clip.fork("rhythm"), model);
   const tremor = clip.fork("tremor");
 
   // The felt affect begins `late` steps before the first frame, so that the face has something to follow.
@@ -66,38 +66,45 @@ function swing(random: Random, pace: number): () => number {
   const value = 1 - fall ** 2 * ((1 + turn) ** 2 + turn ** 2);
   const both = fall ** 2 * pace * turn * (1 + turn - (1 - turn));
   const speed = pace ** 2 * (1 - fall ** 2 * (turn ** 2 + (1 - turn) ** 2));
-  const first = Math.sqrt(value);
-  const shared = both / first;
-  const second = Math.sqrt(speed - shared ** 2);
+  const next = noise(value, both, speed);
   let [x, v] = [random.normal(), pace * random.normal()];
   let started = false;
   return () => {
     if (started) {
-      const [a, b] = [random.normal(), random.normal()];
-      [x, v] = [
-        fall * ((1 + turn) * x + STEP * v) + first * a,
-        fall * ((1 - turn) * v - pace * turn * x) + shared * a + second * b,
-      ];
+      const [toX, toV] = next(random);
+      [x, v] = [fall * ((1 + turn) * x + STEP * v) + toX, fall * ((1 - turn) * v - pace * turn * x) + toV];
     }
     started = true;
     return x;
   };
 }
 
-/** Rhythm and carrier: a turning point of unit variance that forgets its place little by little. */
-function circle(random: Random, { hertz, fading }: DimensionModel): () => readonly [rhythm: number, carrier: number] {
-  const fall = Math.exp(-fading * STEP);
-  const [sin, cos] = [Math.sin(2 * Math.PI * hertz * STEP), Math.cos(2 * Math.PI * hertz * STEP)];
-  const fresh = Math.sqrt(1 - fall ** 2);
-  let [r, c] = [random.normal(), random.normal()];
+/** Rhythm and carrier: a damped oscillator of unit variance and its speed, moved on by their exact transition. */
+function oscillator(random: Random, model: DimensionModel): () => readonly [rhythm: number, carrier: number] {
+  const { fall, cos, sin } = swaying(model, STEP);
+  const turn = 2 * Math.PI * model.hertz * sin;
+  const [keepC, keepR] = [fall * (cos + model.fading * sin), fall * (cos - model.fading * sin)];
+  const give = fall * turn;
+  const next = noise(1 - keepC ** 2 - give ** 2, give * (keepC - keepR), 1 - keepR ** 2 - give ** 2);
+  let [c, r] = [random.normal(), random.normal()];
   let started = false;
   return () => {
-    if (started)
-      [r, c] = [
-        fall * (cos * r - sin * c) + fresh * random.normal(),
-        fall * (sin * r + cos * c) + fresh * random.normal(),
-      ];
+    if (started) {
+      const [toC, toR] = next(random);
+      [c, r] = [keepC * c + give * r + toC, keepR * r - give * c + toR];
+    }
     started = true;
     return [r, c];
+  };
+}
+
+/** Pairs of normal numbers with these variances and this covariance. */
+function noise(first: number, both: number, second: number): (random: Random) => readonly [number, number] {
+  const own = Math.sqrt(first);
+  const shared = both / own;
+  const rest = Math.sqrt(second - shared ** 2);
+  return (random) => {
+    const [a, b] = [random.normal(), random.normal()];
+    return [own * a, shared * a + rest * b];
   };
 }

@@ -1,3 +1,4 @@
+import { metricsOf } from "../../nn/metrics.ts";
 import { DIMENSIONS, type Dimension, MODEL } from "./affect-model.ts";
 import type { Rate, Track } from "./affect-tracks.ts";
 import { type FaceClipTruth, tracksOf } from "./faces-truth.ts";
@@ -46,7 +47,8 @@ export function oracleScores(
     predictions.push(...predictTrack(track, dimension, n, clip.rate, windows));
     labels.push(...track.label);
   }
-  return scores(predictions, labels);
+  const { rmse, ccc, cor, frames } = metricsOf(predictions, labels);
+  return { rmse, ccc, cor, frames };
 }
 
 /** Windows that the table has a row for. */
@@ -85,25 +87,4 @@ function oracleOf(dimension: Dimension, n: number, rate: Rate): WindowOracle {
   const oracle = oracles.get(key) ?? windowOracle(MODEL[dimension], n, rate);
   oracles.set(key, oracle);
   return oracle;
-}
-
-/** Correlation and concordance are 0 where predictions or labels do not vary. */
-function scores(predictions: readonly number[], labels: readonly number[]): Scores {
-  const frames = labels.length;
-  const [p, y] = [mean(predictions), mean(labels)];
-  const covariance = mean(labels.map((label, i) => (label - y) * (predictions[i]! - p)));
-  const [vp, vy] = [mean(predictions.map((value) => (value - p) ** 2)), mean(labels.map((value) => (value - y) ** 2))];
-  const vary = vp > 0 && vy > 0;
-  return {
-    rmse: Math.sqrt(mean(labels.map((label, i) => (label - predictions[i]!) ** 2))),
-    ccc: vary ? (2 * covariance) / (vp + vy + (p - y) ** 2) : 0,
-    cor: vary ? covariance / Math.sqrt(vp * vy) : 0,
-    frames,
-  };
-}
-
-function mean(values: readonly number[]): number {
-  let sum = 0;
-  for (const value of values) sum += value;
-  return sum / values.length;
 }

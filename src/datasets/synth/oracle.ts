@@ -1,5 +1,4 @@
-import type { DimensionModel } from "./affect-model.ts";
-import { labelOf } from "./affect-model.ts";
+import { type DimensionModel, labelOf, swaying } from "./affect-model.ts";
 import { cholesky, solveCholesky } from "./cholesky.ts";
 
 /**
@@ -120,15 +119,17 @@ function feltCovariance({ mood, swing, pace }: DimensionModel, lag: number): num
 function levelCovariance(model: DimensionModel, lag: number): number {
   const { rest, mask, rhythm, tremor } = model;
   const still = rest ** 2 + mask ** 2 + (lag === 0 ? tremor.level ** 2 : 0);
-  return feltCovariance(model, lag) + still + rhythm ** 2 * turning(model, lag, Math.cos);
+  const { fall, cos, sin } = swaying(model, Math.abs(lag));
+  return feltCovariance(model, lag) + still + rhythm ** 2 * fall * (cos - model.fading * sin);
 }
 
-const carrierCovariance = (model: DimensionModel, lag: number): number =>
-  turning(model, lag, Math.cos) + (lag === 0 ? model.tremor.carrier ** 2 : 0);
+function carrierCovariance(model: DimensionModel, lag: number): number {
+  const { fall, cos, sin } = swaying(model, Math.abs(lag));
+  return fall * (cos + model.fading * sin) + (lag === 0 ? model.tremor.carrier ** 2 : 0);
+}
 
-/** level(t) with carrier(t − lag): the carrier is a quarter turn behind. */
-const crossCovariance = (model: DimensionModel, lag: number): number => model.rhythm * -turning(model, lag, Math.sin);
-
-function turning({ fading, hertz }: DimensionModel, lag: number, wave: (angle: number) => number): number {
-  return Math.exp(-fading * Math.abs(lag)) * wave(2 * Math.PI * hertz * lag);
+/** level(t) with carrier(t − lag). */
+function crossCovariance(model: DimensionModel, lag: number): number {
+  const { fall, sin } = swaying(model, Math.abs(lag));
+  return -Math.sign(lag) * model.rhythm * 2 * Math.PI * model.hertz * fall * sin;
 }

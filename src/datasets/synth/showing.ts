@@ -17,10 +17,10 @@ export function showing({ valence, arousal }: Tracks, i: number, blink = 0): Exp
   return {
     mouthCurve: 0.27 * pleased,
     mouthWidth: 0.37 + 0.08 * pleased,
-    mouthOpen: 0.27 / (1 + Math.exp(0.5 - 0.9 * valence.carrier[i]!)),
+    mouthOpen: 0.32 / (1 + Math.exp(0.6 - valence.carrier[i]!)),
     cheekRaise: 0.02 * (1 + pleased),
     browRaise: 0.12 * lively,
-    browSlope: 0.19 * Math.tanh(0.5 * arousal.carrier[i]!),
+    browSlope: 0.2 * Math.tanh(0.5 * arousal.carrier[i]!),
     eyeOpen: (0.205 + 0.075 * lively) * (1 - 0.95 * blink),
   };
 }

@@ -39,8 +39,11 @@ describe("tracks", () => {
     const prior = mood ** 2 + swing ** 2;
     const matern = (seconds: number) => mood ** 2 + swing ** 2 * (1 + pace * seconds) * Math.exp(-pace * seconds);
     const still = rest ** 2 + mask ** 2 + rhythm ** 2 + tremor.level ** 2;
-    const turn = 2 * Math.PI * hertz * 0.16;
+    const free = 2 * Math.PI * hertz;
+    const angular = Math.sqrt(free ** 2 - fading ** 2);
     const kept = Math.exp(-fading * 0.16);
+    const turn = angular * 0.16;
+    const apart = (free / angular) * kept * Math.sin(turn);
     const truths: [measured: number, expected: number][] = [
       [mean((clip) => felt(clip, 0)), 0],
       [mean((clip) => felt(clip, 8) ** 2), prior],
@@ -49,9 +52,12 @@ describe("tracks", () => {
       [mean((clip) => clip.carrier[8]! ** 2), 1 + tremor.carrier ** 2],
       [mean((clip) => felt(clip, 4) * clip.level[4]!), matern(lag)],
       [mean((clip) => clip.level[4]! * clip.carrier[4]!), 0],
-      [mean((clip) => clip.carrier[0]! * clip.carrier[8]!), kept * Math.cos(turn)],
-      [mean((clip) => clip.level[0]! * clip.carrier[8]!), rhythm * kept * Math.sin(turn)],
-      [mean((clip) => clip.level[8]! * clip.carrier[0]!), -rhythm * kept * Math.sin(turn)],
+      [
+        mean((clip) => clip.carrier[0]! * clip.carrier[8]!),
+        kept * (Math.cos(turn) + (fading / angular) * Math.sin(turn)),
+      ],
+      [mean((clip) => clip.level[0]! * clip.carrier[8]!), rhythm * apart],
+      [mean((clip) => clip.level[8]! * clip.carrier[0]!), -rhythm * apart],
     ];
     for (const [measured, truth] of truths) expect(Math.abs(measured - truth)).toBeLessThan(0.06);
   });
