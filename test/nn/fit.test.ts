@@ -171,7 +171,6 @@ describe("batches", () => {
   test("are asked for ahead, in order, no more than are allowed, and none after the end", async () => {
     const asked: string[] = [];
     const options = adversarial(descent(0.01), {
-      engine: "js",
       iterations: 7,
       batchesAhead: 3,
       batch: (iteration, phase) => {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { memory } from "@tensorflow/tfjs-core";
 import type { Steps, Value } from "../../compile/index.ts";
 import type { Json } from "../../digest.ts";
@@ -69,6 +70,8 @@ export class Trainer {
       if (this.#done === 0 && this.#history.logBytes === 0) await this.#bench.log.write({ begin: this.#bench.config });
       if (this.#history.validationDue) await this.#settle();
       while (this.#done < iterations && !exhausted(this.#history, validation)) {
+        // An engine of this thread never waits: signals, timers and batches need a turn, too.
+        await setImmediate();
         if (signal?.aborted) await this.#abort(signal);
         await this.#round(batches);
         await this.#settle();
