@@ -25,8 +25,9 @@ export interface Subject {
 export const rate = { learningRate: 1e-4, betas: [0.5, 0.999] } as const;
 const optimiser = adam(rate);
 
-/** Two convolutions and two dense layers on 32×32 pictures of ten kinds. */
-export function small(batch: number): Subject {
+/** Two convolutions and two dense layers on pictures of ten kinds, 32×32 if not told otherwise. */
+export function small(batch: number, side = 32): Subject {
+  const width = 32 * (side / 4) ** 2;
   const dense = (name: string, inside: number, outside: number): ParameterSpec[] => [
     { name: `${name}.weight`, shape: [inside, outside], start: { uniform: { fanIn: inside } } },
     { name: `${name}.bias`, shape: [outside], start: "zeros" },
@@ -34,7 +35,7 @@ export function small(batch: number): Subject {
   const specs = [
     convWeight("c1", [16, 3, 3, 3]),
     convWeight("c2", [32, 16, 3, 3]),
-    ...dense("d1", 2048, 64),
+    ...dense("d1", width, 64),
     ...dense("d2", 64, 10),
   ];
   const train: StepProgram = ({ image, truth }, state) => {
@@ -42,14 +43,14 @@ export function small(batch: number): Subject {
     const { values, gradient } = differentiate(vector, specs, (p) => {
       let x = leakyRelu(conv2d(image as tf.Tensor4D, p.get("c1") as tf.Tensor4D, { stride: 2, padding: 1 }));
       x = leakyRelu(conv2d(x, p.get("c2") as tf.Tensor4D, { stride: 2, padding: 1 }));
-      const flat = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [batch, 2048]);
+      const flat = tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [batch, width]);
       const hidden = tf.relu(tf.add(tf.matMul(flat, p.get("d1.weight")!), p.get("d1.bias")!));
       const logits = tf.add(tf.matMul(hidden, p.get("d2.weight")!), p.get("d2.bias")!);
       return { total: crossEntropy(logits as tf.Tensor2D, truth!) };
     });
     return updated("", vector, gradient, state, values);
   };
-  const feeds = { image: image(batch, 32), truth: onehot(batch, 10) };
+  const feeds = { image: image(batch, side), truth: onehot(batch, 10) };
   return { name: `small network × ${batch}`, programs: { train }, state: stateOf("", specs), feeds: { train: feeds } };
 }
 

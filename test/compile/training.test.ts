@@ -5,7 +5,7 @@ import { presets } from "../../src/systems/anclaf/presets.ts";
 
 /** Convolutions both ways, instance norm, and a gradient of a gradient, small enough for the cpu backend. */
 const subjects: Subject[] = [
-  small(2),
+  small(2, 12),
   anclaf({ ...presets.small, image: 16, generator: 2, discriminator: 3, depth: 3 }, 2),
 ];
 
