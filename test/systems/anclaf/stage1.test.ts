@@ -2,12 +2,15 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Value } from "../../../src/compile/index.ts";
 import { fit as train } from "../../../src/nn/fit.ts";
 import { initialise } from "../../../src/nn/init.ts";
+import { METRICS, metricsOf } from "../../../src/nn/metrics.ts";
 import { count } from "../../../src/nn/weights.ts";
 import type { AnclafSizes } from "../../../src/systems/anclaf/presets.ts";
 import { STAGE1_PARTS, stage1 } from "../../../src/systems/anclaf/stage1.ts";
 import { trainingBatches } from "../../../src/systems/anclaf/training-batches.ts";
+import { stage1Validation } from "../../../src/systems/anclaf/validation.ts";
 import { drawnFaces } from "./faces.ts";
 
 const sizes: AnclafSizes = { image: 16, generator: 2, discriminator: 3, depth: 3, combiner: 5 };
@@ -120,7 +123,8 @@ describe("a short training", () => {
     const indices = Array.from({ length: 64 }, (_, i) => i);
     const batch = trainingBatches(faces, { indices, batch: 16, seed: 1 });
     const options = { name: "tiny", parts, phases, programs, config, batch, seed: 4, folder, logEvery: 4, threads: 1 };
-    const run = (iterations: number) => train({ ...options, iterations });
+    const validation = stage1Validation(faces, { indices: indices.slice(50), every: 40, batch: 5 });
+    const run = (iterations: number) => train({ ...options, validation, iterations });
     const first = await run(1);
     const start = STAGE1_PARTS.map((part) => initialise(parts[part], 4));
     expect(first.weights.generator).toEqual(start[0]);
@@ -128,6 +132,7 @@ describe("a short training", () => {
     expect(first.weights.discriminator).not.toEqual(start[1]);
     const result = await run(80);
     for (const part of STAGE1_PARTS) expect(result.weights[part]).not.toEqual(first.weights[part]);
+    expect(result.best!.metrics.score).toBeGreaterThan(0.5);
     const log = (await readFile(join(folder, "log.jsonl"), "utf8")).trim().split("\n");
     const lines: Record<string, number>[] = log.flatMap((line) => JSON.parse(line).losses ?? []);
     const mean = (loss: string, some: typeof lines) =>
@@ -135,5 +140,53 @@ describe("a short training", () => {
     for (const loss of ["reconstruction", "ccc", "rmse"]) {
       expect(mean(loss, lines.slice(-4)), loss).toBeLessThan(0.9 * mean(loss, lines.slice(0, 4)));
     }
+  });
+});
+
+describe("validation", () => {
+  const model = (affect: (pixels: Uint8Array, i: number) => [number, number], batches: number[][] = []) => ({
+    iteration: 1,
+    signal,
+    weights: async () => ({}),
+    async run(program: string, { pixels }: Record<string, Value>) {
+      expect(program).toBe("predict");
+      batches.push([...pixels!.shape]);
+      const size = side * side * 3;
+      const said = Array.from({ length: pixels!.shape[0]! }, (_, i) =>
+        affect((pixels!.data as Uint8Array).slice(i * size, (i + 1) * size), i),
+      );
+      return { affect: { data: Float32Array.from(said.flat()), shape: [said.length, 2] } };
+    },
+  });
+  const faces = drawnFaces(13, side);
+  const options = { indices: [1, 4, 5, 9, 12], every: 10, batch: 2 };
+
+  test("scores every face once, with the metrics' own numbers", async () => {
+    const batches: number[][] = [];
+    const mean = (pixels: Uint8Array) => pixels.reduce((sum, x) => sum + x, 0) / pixels.length;
+    const found = await stage1Validation(faces, options).measure(model((p) => [mean(p) / 128 - 1, -mean(p)], batches));
+    expect(batches).toEqual([1, 2, 3].map(() => [2, side, side, 3]));
+    const all = new Uint8Array(5 * side * side * 3);
+    await faces.read(options.indices, all);
+    const means = options.indices.map((_, i) => mean(all.slice(i * side * side * 3, (i + 1) * side * side * 3)));
+    const label = (dimension: number) => options.indices.map((i) => faces.labels[i * 2 + dimension]!);
+    const [valence, arousal] = [
+      metricsOf(
+        means.map((x) => Math.fround(x / 128 - 1)),
+        label(0),
+      ),
+      metricsOf(
+        means.map((x) => Math.fround(-x)),
+        label(1),
+      ),
+    ];
+    for (const metric of METRICS) expect(found[metric]).toBeCloseTo((valence[metric] + arousal[metric]) / 2, 9);
+    expect(found.score).toBeCloseTo(found.cor! + found.ccc! + found.icc!, 12);
+  });
+
+  test("needs faces, and stops when it is told to", async () => {
+    expect(() => stage1Validation(faces, { ...options, indices: [] })).toThrow(/no faces to validate/);
+    const stopped = { ...model(() => [0, 0]), signal: AbortSignal.abort(new Error("enough")) };
+    await expect(stage1Validation(faces, options).measure(stopped)).rejects.toThrow("enough");
   });
 });
