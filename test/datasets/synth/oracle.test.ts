@@ -11,6 +11,7 @@ import {
   windowOracle,
 } from "../../../src/datasets/synth/oracle.ts";
 import { WINDOW_SIZES } from "../../../src/datasets/synth/oracle-scores.ts";
+import { metricsOf } from "../../../src/nn/metrics.ts";
 import { seeded } from "../../../src/random.ts";
 
 describe("linear equations", () => {
@@ -112,6 +113,24 @@ describe.each(DIMENSIONS)("the oracle of %s", (dimension) => {
     expect(rmse.reversed).toBeGreaterThan(rmse.one);
   });
 
+  test("is far above what the scatter of unordered frames gives away", () => {
+    const draw = (name: string, count: number) =>
+      Array.from({ length: count }, (_, i) => drawTracks(`${name}${i}`, `${name}${i}`, 8, 50)[dimension]);
+    const [fitted, seen] = [draw("fit", 5000), draw("see", 3000)];
+    const weights = leastSquares(
+      fitted.map(scatter),
+      fitted.map(({ label }) => label[7]!),
+    );
+    const predictions = seen.map((track) => scatter(track).reduce((sum, value, k) => sum + value * weights[k]!, 0));
+    const { ccc } = metricsOf(
+      predictions,
+      seen.map(({ label }) => label[7]!),
+    );
+    const gain = curve[3]!.ccc - curve[0]!.ccc;
+    expect(ccc - curve[0]!.ccc).toBeGreaterThan(0.15 * gain);
+    expect(ccc - curve[0]!.ccc).toBeLessThan(0.6 * gain);
+  });
+
   test("cannot be bettered by other weights", () => {
     const clips = Array.from({ length: 4000 }, (_, i) => drawTracks(`c${i}`, `a${i}`, 4, 50)[dimension]);
     const oracle = windowOracle(model, 4, 50);
@@ -135,4 +154,25 @@ function errorOf(oracle: WindowOracle, frames: readonly number[], clips: readonl
     sum += (meanLabel(mean, oracle.open) - label.at(-1)!) ** 2;
   }
   return Math.sqrt(sum / clips.length);
+}
+
+/** What can be said of a window's frames without their order: means, second moments, and products of those. */
+function scatter({ level, carrier }: Track): number[] {
+  const mean = (value: (i: number) => number) => level.reduce((sum, _, i) => sum + value(i) / level.length, 0);
+  const [l, c] = [mean((i) => level[i]!), mean((i) => carrier[i]!)];
+  const [ll, cc] = [mean((i) => (level[i]! - l) ** 2), mean((i) => (carrier[i]! - c) ** 2)];
+  const lc = mean((i) => (level[i]! - l) * (carrier[i]! - c));
+  const slope = lc / (ll + 0.05);
+  return [1, l, c, ll, cc, lc, c * lc, c * slope, slope, l * cc, l * ll, l * lc, c * cc, l ** 3, c ** 3, l * c ** 2];
+}
+
+function leastSquares(rows: readonly number[][], values: readonly number[]): Float64Array {
+  const size = rows[0]!.length;
+  const [matrix, right] = [new Float64Array(size * size), new Float64Array(size)];
+  for (const [r, row] of rows.entries())
+    for (let i = 0; i < size; i++) {
+      right[i]! += row[i]! * values[r]!;
+      for (let j = 0; j < size; j++) matrix[i * size + j]! += row[i]! * row[j]!;
+    }
+  return solveCholesky(cholesky(matrix, size), right);
 }
