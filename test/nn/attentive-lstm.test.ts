@@ -35,6 +35,26 @@ test.each(["js", "onnx"] as const)("against PyTorch, engine %s", async (engine) 
   for (const [name, value] of Object.entries(gradients)) nearly(found[`d ${name}`]!, value, 1e-5, name);
 });
 
+test("trained where steps are left out, compiled as op by op", async () => {
+  const { scales, inputs } = oracle;
+  const names = Object.keys(inputs);
+  const program = ({ flags, ...given }: Record<string, tf.Tensor>) => {
+    const loss = (...list: tf.Tensor[]) => {
+      // Both are made inside, and gone when the gradient is taken.
+      const present = tf.cast(flags!, "bool") as tf.Tensor2D;
+      const bound = Object.fromEntries(names.map((name, i) => [name, tf.mul(list[i]!, 1.5)]));
+      return weighted({ h: cell(bound, { present }).h }, scales);
+    };
+    const grads = tf.grads(loss)(names.map((name) => given[name]!));
+    return Object.fromEntries(names.map((name, i) => [`d ${name}`, grads[i]!]));
+  };
+  const flags = { shape: [batch, time], data: Int32Array.from([1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1, 1, 1, 1, 1]) };
+  await using compiled = compile(program, { name: "attentive", engine: "onnx" });
+  await using reference = compile(program, { name: "attentive", engine: "js" });
+  const [found, expected] = [compiled, reference].map((engine) => engine.run({ ...feed(inputs), flags }));
+  for (const [name, value] of Object.entries(await expected!)) nearly((await found!)[name]!, value, 1e-5, name);
+});
+
 describe("a layer", () => {
   const whole = () =>
     Object.fromEntries(
