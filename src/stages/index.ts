@@ -6,6 +6,7 @@ import encodeLatents from "./encode-latents.ts";
 import extractFrames from "./extract-frames.ts";
 import readLatents from "./read-latents.ts";
 import splitFaces from "./split-faces.ts";
+import trainAnclaf from "./train-anclaf.ts";
 import writeRows from "./write-rows.ts";
 
 /** Every stage by name. */
@@ -17,5 +18,6 @@ export const stages = {
   "extract-frames": extractFrames,
   "read-latents": readLatents,
   "split-faces": splitFaces,
+  "train-anclaf": trainAnclaf,
   "write-rows": writeRows,
 };

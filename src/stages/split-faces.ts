@@ -109,7 +109,12 @@ async function pack(options: Options, { signal, note, standing }: Context): Prom
   const name = `${dataset.name}-${split.dataset.digest.slice(0, 12)}`;
   const store = join(place, `${name}-${options.side}`);
   const progress = (done: number, total: number) => standing(0, `cutting out face ${done}/${total}`);
-  const { count, labelled, skipped } = await packFaces(dataset, store, { side: options.side, signal, progress });
+  const { count, labelled, skipped } = await packFaces(dataset, store, {
+    side: options.side,
+    replace: true,
+    signal,
+    progress,
+  });
   const file = join(place, `${name}-folds-${split.sha256.slice(0, 12)}.json`);
   await writeFolds(file, split);
   for (const line of dataset.notes) note(`${dataset.name}: ${line}`);

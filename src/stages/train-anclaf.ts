@@ -1,0 +1,238 @@
+import { mkdir, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { ENGINES, PROVIDERS } from "../compile/types.ts";
+import type { Fold } from "../records.ts";
+import { ANCLAF_PRESETS, ZQ_FORMS } from "../systems/anclaf/presets.ts";
+import { type Context, defineStage } from "./define.ts";
+
+/**
+ * ANCLaF's first stage on one fold: G, D and the frame combiner C learn from the training people, the validation people
+ * decide which checkpoint is the best, and only then are the fold's own people looked at.
+ *
+ * A fold's folder gets `checkpoints/`, `log.jsonl` and `timing.jsonl` from the training loop, `model.safetensors` (the best
+ * weights), `predictions.csv` (the fold's people) and, last of all, `result.json`. Interrupted or killed, the same command
+ * goes on from the last checkpoint and ends with the same bytes.
+ */
+export default defineStage({
+  name: "train-anclaf",
+  summary: "fold → artifact: ANCLaF's G, D and frame combiner trained, then tested on people they never saw",
+  version: 1,
+  takes: "fold",
+  gives: "artifact",
+  options: z.strictObject({
+    output: z.string().min(1).default("data/runs/train-anclaf").describe("folder that gets one folder a fold"),
+    preset: z.enum(ANCLAF_PRESETS).default("small").describe("size of the networks: the paper's, or half its width"),
+    steps: z.int().positive().default(4000).describe("iterations; the discriminator is trained in each of them"),
+    seed: z.int().nonnegative().default(1).describe("decides weights, order, augmentation and distortion"),
+    batchSize: z.int().min(2).optional().describe("images in a batch; default: the preset's"),
+    learningRate: z.number().positive().optional().describe("Adam's rate; default: the preset's"),
+    critics: z
+      .int()
+      .positive()
+      .optional()
+      .describe("the generator and the combiner are trained in every so many iterations; default: the preset's"),
+    zq: z.enum(ZQ_FORMS).default("onehot").describe("how Q joins Z: 4 planes, 1 plane (as published), or not at all"),
+    reconstruction: z
+      .enum(["direct", "cycle"])
+      .default("direct")
+      .describe("what is compared with the clean image: G(I), or G(G(I)) as in the published code"),
+    validateEvery: z.int().positive().default(500).describe("iterations between two looks at the validation people"),
+    patience: z.int().positive().optional().describe("stop after so many looks without a better one; default: never"),
+    engine: z.enum(ENGINES).default("auto").describe("what executes the training steps"),
+    provider: z.enum(PROVIDERS).default("cpu").describe("ONNX Runtime's execution provider"),
+    threads: z.int().positive().optional().describe("threads of the training steps; default: the machine's cores"),
+  }),
+  runtime: ["output", "engine", "provider", "threads"],
+  output: ({ output }) => output,
+  async cached({ output }, { key }) {
+    const { resultsIn } = await import("../report/training-result.ts");
+    const { Ledger } = await import("../ledger.ts");
+    const found = (await resultsIn(resolve(output))).find(({ result }) => result.key === key);
+    if (!found) return undefined;
+    const { folder, result } = found;
+    return {
+      artifact: { kind: "artifact", path: folder, bytes: await bytesOf(folder, Object.keys(result.files)) },
+      counts: new Ledger().counts,
+      verdict: "complete",
+      facts: { ...result.facts },
+    };
+  },
+  async published({ output }, { digest }) {
+    const { resultsIn } = await import("../report/training-result.ts");
+    const all = await resultsIn(resolve(output));
+    return all.filter(({ result }) => result.source.digest === digest).map(({ result }) => result.keyParts);
+  },
+  run: (options, context) =>
+    async function* (folds) {
+      for await (const fold of folds) {
+        const folder = join(resolve(options.output), `fold-${fold.fold}`);
+        await mkdir(folder, { recursive: true });
+        const files = await trainFold(folder, fold, options, context);
+        context.verdict("complete");
+        yield { kind: "artifact", path: folder, bytes: await bytesOf(folder, files) };
+      }
+    },
+});
+
+interface Options {
+  readonly preset: (typeof ANCLAF_PRESETS)[number];
+  readonly steps: number;
+  readonly seed: number;
+  readonly batchSize?: number | undefined;
+  readonly learningRate?: number | undefined;
+  readonly critics?: number | undefined;
+  readonly zq: (typeof ZQ_FORMS)[number];
+  readonly reconstruction: "direct" | "cycle";
+  readonly validateEvery: number;
+  readonly patience?: number | undefined;
+  readonly engine: (typeof ENGINES)[number];
+  readonly provider: (typeof PROVIDERS)[number];
+  readonly threads?: number | undefined;
+}
+
+/** Trains, tests and publishes; gives the names of the files. */
+async function trainFold(folder: string, fold: Fold, options: Options, context: Context): Promise<readonly string[]> {
+  const { openFaceStore, rowsOf } = await import("../datasets/face-store.ts");
+  const { readFolds } = await import("../datasets/fold-file.ts");
+  const { splitOf } = await import("../datasets/folds.ts");
+  const { scaledFaces } = await import("../datasets/scaled-faces.ts");
+  const { exportWeights } = await import("../nn/fit/export.ts");
+  const { inWords } = await import("../nn/fit/words.ts");
+  const { weightsOf } = await import("../nn/fit.ts");
+  const { trainStage1 } = await import("../systems/anclaf/train.ts");
+  const results = await import("../report/training-result.ts");
+  const { preset, steps, seed, batchSize, learningRate, critics, zq, reconstruction } = options;
+  const { validateEvery, patience, engine, provider, threads } = options;
+  const { signal, source, key, keyParts } = context;
+
+  await using store = await openFaceStore(fold.store, { signal });
+  const { training, validation, test } = splitOf((await readFolds(fold.split)).folds, fold.fold);
+  const rows = rowsOf(store, training);
+  const faces = scaledFaces(store, rows);
+  const startedAt = performance.now();
+  const result = await trainStage1({
+    name: `anclaf (${preset})`,
+    folder,
+    preset,
+    form: zq,
+    reconstruction,
+    iterations: steps,
+    seed,
+    faces,
+    training: rows,
+    validation: rowsOf(store, validation),
+    data: { faces: store.digest, fold: source.digest },
+    validateEvery,
+    ...(batchSize && { batch: batchSize }),
+    ...(learningRate && { learningRate }),
+    ...(critics && { critics }),
+    ...(patience && { patience }),
+    engine,
+    provider,
+    ...(threads && { threads }),
+    signal,
+    progress: (event) => {
+      if (event.event === "step") context.standing(event.iteration / event.iterations, inWords(event));
+      if (event.event === "warning") context.note(event.message);
+    },
+  });
+  const { best } = result;
+  const weights = await weightsOf(best?.path ?? result.last);
+  context.standing(1, "testing");
+  const tested = await testFold(store, rowsOf(store, test), weights, options, signal);
+  const metrics = { ...tested.metrics };
+  Object.assign(context.facts, {
+    engine: { ...result.engine },
+    metrics,
+    best: best ? { iteration: best.iteration, validation: { ...best.metrics } } : null,
+  });
+  await exportWeights(
+    join(folder, "model.safetensors"),
+    [weights],
+    {
+      trainedOn: store.dataset.name === "synth" ? "synthetic faces" : store.dataset.name,
+      command: `train-anclaf ${JSON.stringify({ preset, steps, seed, zq, reconstruction, batchSize, learningRate, critics })}`,
+      time: `${Math.round((performance.now() - startedAt) / 1000)} s`,
+      seed,
+      metrics,
+      more: { preset, zq, fold: `${fold.fold} of ${fold.folds}`, data: source.digest },
+    },
+    "f32",
+  );
+  await results.writePredictions(folder, tested.faces);
+  const files = ["model.safetensors", results.PREDICTIONS_FILE, "log.jsonl"];
+  const { name, digest } = source;
+  await results.writeResult(
+    folder,
+    {
+      key,
+      keyParts,
+      source: { name, digest },
+      fold: fold.fold,
+      folds: fold.folds,
+      store: fold.store,
+      data: source.path,
+      metrics,
+      facts: context.facts,
+    },
+    files,
+  );
+  return files;
+}
+
+async function testFold(
+  store: import("../datasets/face-store.ts").FaceStore,
+  rows: Int32Array,
+  weights: import("../nn/weights.ts").Weights,
+  { preset, zq, engine, provider, threads }: Options,
+  signal: AbortSignal,
+) {
+  const { affectMetrics } = await import("../nn/metrics.ts");
+  const { openPredictor } = await import("../systems/anclaf/predict.ts");
+  const { presets } = await import("../systems/anclaf/presets.ts");
+  await using predictor = openPredictor({
+    sizes: presets[preset],
+    form: zq,
+    weights,
+    source: "the training",
+    range: store.range,
+    batch: FACES_A_RUN,
+    engine,
+    provider,
+    ...(threads && { threads }),
+  });
+  const faces: import("../report/training-result.ts").PredictedFace[] = [];
+  for (let from = 0; from < rows.length; from += FACES_A_RUN) {
+    signal.throwIfAborted();
+    const own = rows.subarray(from, from + FACES_A_RUN);
+    const pixels = new Uint8Array(own.length * store.side ** 2 * 3);
+    await store.read(own, pixels);
+    const { valence, arousal } = await predictor.predict(pixels);
+    for (const [i, row] of own.entries())
+      faces.push({
+        clip: store.clips[store.clipOf[row]!]!.id,
+        frame: store.frameOf[row]!,
+        valence: store.valence[row]!,
+        arousal: store.arousal[row]!,
+        predictedValence: valence[i]!,
+        predictedArousal: arousal[i]!,
+      });
+  }
+  const scores = affectMetrics(
+    { valence: faces.map((face) => face.predictedValence), arousal: faces.map((face) => face.predictedArousal) },
+    { valence: faces.map((face) => face.valence), arousal: faces.map((face) => face.arousal) },
+  );
+  const metrics: Record<string, number> = {};
+  for (const metric of ["rmse", "cor", "ccc", "icc"] as const)
+    for (const dimension of ["valence", "arousal"] as const)
+      metrics[`${metric} ${dimension[0]!.toUpperCase()}`] = scores[dimension][metric];
+  return { faces, metrics };
+}
+
+const FACES_A_RUN = 50;
+
+async function bytesOf(folder: string, files: readonly string[]): Promise<number> {
+  const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}

@@ -1,0 +1,89 @@
+import { appendFile, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { synthFaces } from "../../src/datasets/synth/faces.ts";
+import { type BoundPipeline, bind, load, run } from "../../src/pipelines/index.ts";
+import { readPredictions, resultsIn } from "../../src/report/training-result.ts";
+import { stages } from "../../src/stages/index.ts";
+import { temporary } from "../pipelines/temporary.ts";
+
+let place: string;
+
+beforeAll(async () => {
+  place = await temporary();
+  await synthFaces({ clips: 3, frames: 2, actors: 3, seed: 5, output: path.join(place, "data") });
+});
+
+/** Three iterations on the faces of one person, into `output`. */
+async function training(output: string, changed: Record<string, unknown> = {}): Promise<BoundPipeline> {
+  const [data, store] = [path.join(place, "data"), path.join(place, "store")];
+  const split = { dataset: "synth", data, store, folds: 3, fold: "1" };
+  const train = { output, steps: 3, batchSize: 2, critics: 2, validateEvery: 2, threads: 1, ...changed };
+  const file = path.join(await temporary(), "pipelines.yaml");
+  await writeFile(
+    file,
+    JSON.stringify({ train: { about: "…", steps: [{ "split-faces": split }, { "train-anclaf": train }] } }),
+  );
+  return bind(load(file, stages).train!, stages, {}, []);
+}
+
+const bytesIn = (output: string) =>
+  Promise.all(
+    ["model.safetensors", "predictions.csv", "log.jsonl"].map((name) => readFile(path.join(output, "fold-1", name))),
+  );
+
+describe("train-anclaf", () => {
+  it("trains and tests a fold, does not do it twice, and goes on after an interruption to the same bytes", {
+    timeout: 300_000,
+  }, async () => {
+    const [whole, parted] = [path.join(await temporary(), "a"), path.join(await temporary(), "b")];
+    const first = await run(await training(whole), { stages });
+    expect(first.report.items).toMatchObject([{ source: { name: "synth/fold-1" }, status: "done" }]);
+    expect(Object.keys(first.outcomes[0]!.facts.metrics as object)).toEqual(
+      ["rmse", "cor", "ccc", "icc"].flatMap((metric) => [`${metric} V`, `${metric} A`]),
+    );
+    const [{ result, folder }] = (await resultsIn(whole)) as [Awaited<ReturnType<typeof resultsIn>>[number]];
+    expect(result).toMatchObject({ fold: 1, folds: 3, facts: { dataset: { name: "synth", faces: 6 } } });
+    const faces = await readPredictions(folder);
+    expect(faces).toHaveLength(2);
+    expect(new Set(faces.map(({ clip }) => clip)).size).toBe(1);
+    expect((await run(await training(whole), { stages })).report.items[0]!.status).toBe("cached");
+
+    const stop = new AbortController();
+    const progress = {
+      begin: (state: { current: Map<string, { share: number } | null> }) => {
+        const timer = setInterval(() => {
+          if ([...state.current.values()].some((standing) => standing !== null && standing.share > 0.3)) {
+            stop.abort(new Error("stopped"));
+            clearInterval(timer);
+          }
+        }, 1);
+      },
+      item() {},
+      note() {},
+      end() {},
+    };
+    const cut = await run(await training(parted), { stages, stop: stop.signal, progress });
+    expect(cut.exitCode).toBe(130);
+    expect(await resultsIn(parted)).toEqual([]);
+    expect((await run(await training(parted), { stages })).exitCode).toBe(0);
+    const [a, b] = [await bytesIn(whole), await bytesIn(parted)];
+    // The model's metadata tells how long it took, which no two runs share.
+    expect(b.slice(1)).toEqual(a.slice(1));
+    expect(tensors(b[0]!)).toEqual(tensors(a[0]!));
+
+    // What was changed after it was written is no result.
+    await appendFile(path.join(folder, "predictions.csv"), "x\n");
+    expect(await resultsIn(whole)).toEqual([]);
+    const other = await run(await training(whole, { seed: 2 }), { stages });
+    expect(other.report.items[0]).toMatchObject({
+      status: "failed",
+      reason: expect.stringContaining("seed was 1, now it is 2"),
+    });
+  });
+});
+
+/** A safetensors file after its header. */
+function tensors(file: Buffer): Buffer {
+  return file.subarray(8 + Number(file.readBigUInt64LE(0)));
+}
