@@ -25,12 +25,22 @@ export function channelBlocks(graph: Graph, block: number = blockOf()): Graph {
   return widened.size === 0 && padded.size === 0 ? graph : rebuild(graph, widened, padded);
 }
 
-/** Channels in a block: 16 with AVX-512, else 8. Where the processor does not say, the smaller one never costs more. */
-function blockOf(): number {
+/** Channels in a block. Where the processor does not say what it is, the smaller one never costs more. */
+const blockOf = () => (hasAvx512() ? 16 : 8);
+
+/** False also where the processor does not say. */
+export function hasAvx512(): boolean {
+  avx512 ??= flags().includes("avx512f");
+  return avx512;
+}
+
+let avx512: boolean | undefined;
+
+function flags(): string[] {
   try {
-    return /\bavx512f\b/.test(readFileSync("/proc/cpuinfo", "latin1")) ? 16 : 8;
+    return readFileSync("/proc/cpuinfo", "latin1").split(/\s+/);
   } catch {
-    return 8;
+    return [];
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Tensor } from "@tensorflow/tfjs-core";
+import { blockedConvolutions } from "./blocked-convolutions.ts";
 import { encode } from "./onnx.ts";
 import { feedsOf, specsOf } from "./onnx-engine.ts";
 import { nameResults } from "./results.ts";
@@ -7,7 +8,7 @@ import type { StateUse } from "./session-protocol.ts";
 import type { Step } from "./steps-program.ts";
 import type { StepExecutor, StepsOptions } from "./steps-types.ts";
 import { type InputSpec, trace } from "./trace.ts";
-import type { Value } from "./types.ts";
+import type { Provider, Value } from "./types.ts";
 
 interface Opened {
   readonly session: number;
@@ -44,7 +45,7 @@ export function onnxSteps(programs: ReadonlyMap<string, Step>, options: StepsOpt
       const key = JSON.stringify([program, steps, inputs]);
       let opening = opened.get(key);
       if (!opening) {
-        opening = open(host, programs.get(program)!, inputs, specs, steps);
+        opening = open(host, programs.get(program)!, inputs, specs, steps, options.provider ?? "cpu");
         opened.set(key, opening);
         opening.catch(() => opened.delete(key));
       }
@@ -64,6 +65,7 @@ async function open(
   inputs: Record<string, InputSpec>,
   state: Record<string, InputSpec>,
   steps: number | null,
+  provider: Provider,
 ): Promise<Opened> {
   const use = { inputs: {} as Record<string, string>, outputs: {} as Record<string, string> };
   const prefixed = <T>(prefix: string, entries: Record<string, T>) =>
@@ -88,7 +90,8 @@ async function open(
   const idle = graph.inputs.filter((sym) => sym.name.startsWith("state/") && !used.has(sym));
   for (const sym of idle) graph.inputs.splice(graph.inputs.indexOf(sym), 1);
   for (const { name } of graph.inputs) if (name.startsWith("state/")) use.inputs[name] = name.slice("state/".length);
-  const { session } = await host.open(encode(nameResults(graph)));
+  const fitted = provider === "cpu" ? blockedConvolutions(graph) : graph;
+  const { session } = await host.open(encode(nameResults(fitted)));
   return { session, state: use };
 }
 

@@ -60,7 +60,10 @@ function unstrided(graph: Graph, x: Sym, dy: Sym, info: Info): Sym {
   );
 }
 
-/** Any stride: pixel after pixel (NHWC), where a window's columns lie side by side and rows of one phase are a slice. */
+/**
+ * Any stride: pixel after pixel (NHWC), where the columns of a stride lie side by side and its rows are slices. The gradient, which has
+ * fewer pixels, is the one that moves.
+ */
 function strided(graph: Graph, x: Sym, dy: Sym, info: Info): Sym {
   const { batchSize, inChannels, outChannels, inHeight, inWidth, outHeight, outWidth, padInfo } = info;
   const [sh, sw] = [info.strideHeight, info.strideWidth];
@@ -73,21 +76,19 @@ function strided(graph: Graph, x: Sym, dy: Sym, info: Info): Sym {
     [0, padInfo.top, padInfo.left, 0],
     [0, sh * rows - inHeight - padInfo.top, sw * columns - inWidth - padInfo.left, 0],
   );
-  const strides = graph.reshape(image, [batchSize, rows, sh, columns, sw * inChannels]);
-  const windows = join(
-    graph,
-    range(tw).map((b) => part(graph, strides, 3, b, outWidth)),
-    4,
-  );
+  const strides = graph.reshape(image, [batchSize, rows, sh, columns * sw * inChannels]);
   const phases = range(sh).map((phase) =>
-    graph.reshape(part(graph, windows, 2, phase, 1), [batchSize, rows * outWidth, tw * sw * inChannels]),
+    graph.reshape(part(graph, strides, 2, phase, 1), [batchSize, rows * columns, sw * inChannels]),
   );
   const lines = range(th).flatMap((a) => {
-    const moved = pad(graph, dy, [0, a, 0, 0], [0, rows - a - outHeight, 0, 0]);
-    const matrix = graph.reshape(moved, [batchSize, rows * outWidth, outChannels]);
-    return phases.map((phase) =>
-      graph.reshape(contract(graph, transpose(graph, matrix, [0, 2, 1]), phase), [1, outChannels, tw * sw, inChannels]),
-    );
+    const moved = range(tw).map((b) => {
+      const all = pad(graph, dy, [0, a, b, 0], [0, rows - a - outHeight, columns - b - outWidth, 0]);
+      return transpose(graph, graph.reshape(all, [batchSize, rows * columns, outChannels]), [0, 2, 1]);
+    });
+    return phases.map((phase) => {
+      const taps = moved.map((one) => graph.reshape(contract(graph, one, phase), [1, outChannels, sw, inChannels]));
+      return join(graph, taps, 2);
+    });
   });
   const whole = transpose(graph, join(graph, lines, 0), [1, 3, 0, 2]);
   return part(graph, part(graph, whole, 2, 0, info.filterHeight), 3, 0, info.filterWidth);

@@ -20,6 +20,17 @@ export function subpixel(graph: Graph, x: Sym, filter: Float32Array | Sym, info:
   const weights = filter instanceof Float32Array ? known(graph, filter, info) : turned(graph, filter, info);
 
   const { top, left } = info.padInfo;
+  if (s === 1 && top < info.filterHeight && left < info.filterWidth) {
+    // No phases to interleave: the border is left out at once.
+    const pads = [mh - 1 - top, mw - 1 - left, info.inHeight + top - h, info.inWidth + left - w];
+    if (pads.every((amount) => amount >= 0))
+      return graph.add(
+        "Conv",
+        [x, weights],
+        { shape: [n, cout, info.inHeight, info.inWidth], type: "float32" },
+        { kernel_shape: [mh, mw], pads },
+      );
+  }
   // Rows that an uneven stride left unseen get no contribution: reach further and let the border's zeros fill them.
   const rows = Math.max(h + mh - 1, Math.ceil((top + info.inHeight) / s));
   const columns = Math.max(w + mw - 1, Math.ceil((left + info.inWidth) / s));
