@@ -234,6 +234,25 @@ describe.each(engines)("%s", (engine) => {
   });
 });
 
+test.each(engines)(
+  "%s: one tensor may be two outputs and two entries of the state, an input or a constant too",
+  async (engine) => {
+    const value = (...data: number[]): Value => ({ data: Float32Array.from(data), shape: [data.length] });
+    await using steps = compileSteps(
+      {
+        share: ({ x }, { v }) => {
+          const sum = tf.add(x!, v!);
+          return { outputs: { a: sum, b: sum, x: x!, one: tf.ones([2]) }, state: { v: sum, w: sum, u: v! } };
+        },
+      },
+      { name: "toy", engine, threads: 1, state: { u: value(0, 0), v: value(1, 2), w: value(0, 0) } },
+    );
+    const outputs = await steps.run("share", { x: value(10, 20) });
+    expect(outputs).toEqual({ a: value(11, 22), b: value(11, 22), x: value(10, 20), one: value(1, 1) });
+    expect(await steps.read()).toEqual({ u: value(1, 2), v: value(11, 22), w: value(11, 22) });
+  },
+);
+
 test("a run that fails in ONNX Runtime changes nothing", async () => {
   await using steps = compileSteps(
     { pick: ({ at }, { w }) => ({ outputs: {}, state: { w: tf.gather(w!, at as tf.Tensor1D) } }) },
