@@ -35,6 +35,8 @@ export function blockedConvolutions(graph: Graph, available: boolean = hasAvx512
     else if (blocks(node)) blocked.set(y, convolve(result, node, asPlain, asBlocked));
     else if (isElementwise(node, (sym) => blocked.has(sym)))
       blocked.set(y, elementwise(result, node, asPlain, asBlocked));
+    else if (moves(node) && blocked.has(node.inputs[0]!))
+      blocked.set(y, move(result, node, asPlain, asBlocked(node.inputs[0]!)));
     else {
       const specs = node.outputs.map(({ shape, type }) => ({ shape, type }));
       const inputs = node.inputs.map((sym) => sym && asPlain(sym));
@@ -145,4 +147,38 @@ function elementwise(graph: Graph, node: GraphNode, asPlain: Take, asBlocked: Ta
     return small?.shape.some((length) => length !== 1) ? graph.reshape(small, [c / BLOCK, 1, 1, BLOCK]) : small;
   });
   return graph.reshape(graph.add(node.op, inputs, { shape, type: y.type }, node.attributes), y.shape);
+}
+
+/** Whether a node moves whole blocks of channels: DepthToSpace, or cutting rows and columns off. */
+function moves({ op, inputs, outputs, attributes }: GraphNode): boolean {
+  const y = outputs[0]!;
+  if (y.shape.length !== 4 || y.shape[1]! % BLOCK !== 0) return false;
+  if (op === "DepthToSpace") return attributes.mode === "DCR";
+  const axes = inputs[3]?.constant;
+  return (
+    op === "Slice" &&
+    inputs.length === 4 &&
+    axes !== undefined &&
+    axes !== null &&
+    Array.from(axes, Number).every((axis) => axis >= 2)
+  );
+}
+
+function move(graph: Graph, node: GraphNode, asPlain: Take, x: Sym): Sym {
+  const y = node.outputs[0]!;
+  const [n, c, h, w] = y.shape as [number, number, number, number];
+  const inBlocks = ([, , rows, columns]: readonly number[]) => [n, c / BLOCK, rows!, columns!, BLOCK];
+  if (node.op === "Slice") {
+    const bounds = node.inputs.slice(1).map((sym) => asPlain(sym!));
+    const cut = graph.add("Slice", [graph.reshape(x, inBlocks(x.shape)), ...bounds], {
+      shape: inBlocks(y.shape),
+      type: y.type,
+    });
+    return graph.reshape(cut, y.shape);
+  }
+  const s = node.attributes.blocksize as number;
+  const phases = graph.reshape(x, [n, s, s, c / BLOCK, h / s, w / s, BLOCK]);
+  const shape = [n, c / BLOCK, h / s, s, w / s, s, BLOCK];
+  const turned = graph.add("Transpose", [phases], { shape, type: y.type }, { perm: [0, 3, 4, 1, 5, 2, 6] });
+  return graph.reshape(turned, y.shape);
 }

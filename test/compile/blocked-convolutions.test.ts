@@ -20,7 +20,7 @@ const layers = fc.array(
     kernel: fc.integer({ min: 1, max: 4 }),
     stride: fc.integer({ min: 1, max: 2 }),
     padding: fc.integer({ min: 0, max: 1 }),
-    after: fc.constantFrom("nothing", "bias", "leaky", "gate", "mean"),
+    after: fc.constantFrom("nothing", "bias", "leaky", "gate", "mean", "double"),
   }),
   { minLength: 1, maxLength: 4 },
 );
@@ -36,13 +36,15 @@ interface Network {
 }
 
 test.skipIf(!hasAvx512())("a blocked graph gives what the graph itself gives", async () => {
-  let blocked = 0;
+  let [blocked, interleaved] = [0, 0];
   await fc.assert(
     fc.asyncProperty(networks, async (network) => {
       const feeds = feedsOf(network);
       const graph = traced(network, feeds);
       const other = blockedConvolutions(graph);
       blocked += other === graph ? 0 : 1;
+      const has = ({ nodes }: Graph) => nodes.some((node) => node.op === "DepthToSpace");
+      interleaved += has(graph) && !has(other) ? 1 : 0;
       const [found, expected] = [await run(other, feeds), await run(graph, feeds)];
       expect(Object.keys(found).sort()).toEqual(Object.keys(expected).sort());
       for (const name of Object.keys(expected)) {
@@ -53,6 +55,7 @@ test.skipIf(!hasAvx512())("a blocked graph gives what the graph itself gives", a
     { numRuns: 40, seed: 5 },
   );
   expect(blocked).toBeGreaterThan(20);
+  expect(interleaved).toBeGreaterThan(0);
 });
 
 test("between two blocked convolutions nothing is laid out anew", () => {
@@ -99,7 +102,13 @@ function traced({ layers }: Network, feeds: Record<string, Feed>): Graph {
         const y = tf.conv2d(x, filter, stride, padding);
         if (after === "bias") x = tf.relu(tf.add(y, inputs[`b${i}`]!));
         else if (after === "leaky") x = tf.leakyRelu(tf.mul(y, 3), 0.1);
-        else if (after === "gate") x = tf.mul(y, tf.sigmoid(y));
+        else if (after === "double") {
+          // Back to the input's size and channels, by the same weights.
+          const shape = [2, 2 * y.shape[1], 2 * y.shape[2], x.shape[3]] as [number, number, number, number];
+          const back = tf.conv2dTranspose(y, filter, shape, 2, "same");
+          outputs[`double${i}`] = tf.leakyRelu(back, 0.2);
+          x = y;
+        } else if (after === "gate") x = tf.mul(y, tf.sigmoid(y));
         else x = y;
         if (after === "mean") outputs[`mean${i}`] = tf.mean(y, [1, 2]);
       }

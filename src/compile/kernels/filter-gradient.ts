@@ -40,17 +40,19 @@ function unstrided(graph: Graph, x: Sym, dy: Sym, info: Info): Sym {
   const stackGradients = few && !stackInputs;
   const rows = matrices(gradients, stackGradients).map((d) =>
     matrices(inputs, stackInputs).map((v) => {
-      // The stacked matrix goes to the right, where ONNX Runtime lays its rows side by side in vectors.
-      const product = stackGradients
-        ? contract(graph, v, transpose(graph, d, [0, 2, 1]))
-        : contract(graph, d, transpose(graph, v, [0, 2, 1]));
-      return stackGradients
-        ? transpose(graph, graph.reshape(product, [1, inChannels, info.filterHeight, outChannels]), [3, 1, 2, 0])
-        : transpose(
-            graph,
-            graph.reshape(product, [1, outChannels, product.shape[1]! / inChannels, inChannels]),
-            [1, 3, 0, 2],
-          );
+      // The stacked matrix goes to the left: its rows cost less than columns that fill no vector.
+      if (stackInputs) {
+        const product = graph.reshape(contract(graph, v, transpose(graph, d, [0, 2, 1])), [
+          1,
+          info.filterWidth,
+          inChannels,
+          outChannels,
+        ]);
+        return transpose(graph, product, [3, 2, 0, 1]);
+      }
+      const product = contract(graph, d, transpose(graph, v, [0, 2, 1]));
+      const taps = graph.reshape(product, [product.shape[0]! / outChannels, outChannels, 1, inChannels]);
+      return transpose(graph, taps, [1, 3, 0, 2]);
     }),
   );
   return join(
