@@ -68,9 +68,11 @@ function summary({ report, outcomes, output }: RunResult): string {
   const { done, cached, partial, failed, notStarted } = report.totals;
   const counts = Object.entries({ done, cached, partial, failed, "not started": notStarted }).filter(([, n]) => n > 0);
   const facts = Object.entries(report.facts)
-    .filter(([name]) => name !== "metrics")
+    .filter(([name]) => name !== "metrics" && name !== "text")
     .map(([name, value]) => `${name}: ${words(value as Json)}\n`);
   return [
+    // What a stage has to show is shown as it is.
+    ...outcomes.flatMap(({ facts: { text } }) => (typeof text === "string" ? [`${text}\n`] : [])),
     table(filled(["source", "status", "rows", "tracks", "verdict", ...metrics, "seconds", ""], rows)),
     ...facts,
     `${counts.map(([name, n]) => `${n} ${name}`).join(", ") || "nothing done"} in ${report.seconds.toFixed(1)} s\n`,

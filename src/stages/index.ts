@@ -3,6 +3,7 @@ import cacheLatents from "./cache-latents.ts";
 import cropBodies from "./crop-bodies.ts";
 import cropFaces from "./crop-faces.ts";
 import encodeLatents from "./encode-latents.ts";
+import evaluateAnclaf from "./evaluate-anclaf.ts";
 import extractFrames from "./extract-frames.ts";
 import readLatents from "./read-latents.ts";
 import splitFaces from "./split-faces.ts";
@@ -15,6 +16,7 @@ export const stages = {
   "crop-bodies": cropBodies,
   "crop-faces": cropFaces,
   "encode-latents": encodeLatents,
+  "evaluate-anclaf": evaluateAnclaf,
   "extract-frames": extractFrames,
   "read-latents": readLatents,
   "split-faces": splitFaces,

@@ -140,12 +140,13 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
   const { best } = result;
   const weights = await weightsOf(best?.path ?? result.last);
   context.standing(1, "testing");
-  const tested = await testFold(store, rowsOf(store, test), weights, options, signal);
-  const metrics = { ...tested.metrics };
+  const { metrics, ...tested } = await testFold(store, rowsOf(store, test), weights, options, signal);
   Object.assign(context.facts, {
     engine: { ...result.engine },
     metrics,
     best: best ? { iteration: best.iteration, validation: { ...best.metrics } } : null,
+    trainMean: { valence: meanOf(store.valence, rows), arousal: meanOf(store.arousal, rows) },
+    reconstruction: tested.reconstruction.map((score) => ({ ...score })),
   });
   await exportWeights(
     join(folder, "model.safetensors"),
@@ -181,16 +182,19 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
   return files;
 }
 
+/** What the trained networks say of the fold's people, and how well G cleans their faces. */
 async function testFold(
   store: import("../datasets/face-store.ts").FaceStore,
   rows: Int32Array,
   weights: import("../nn/weights.ts").Weights,
-  { preset, zq, engine, provider, threads }: Options,
+  { preset, zq, engine, provider, threads, seed }: Options,
   signal: AbortSignal,
 ) {
-  const { affectMetrics } = await import("../nn/metrics.ts");
+  const { affectMetrics, METRICS } = await import("../nn/metrics.ts");
   const { openPredictor } = await import("../systems/anclaf/predict.ts");
   const { presets } = await import("../systems/anclaf/presets.ts");
+  const { reconstructionScores } = await import("../systems/anclaf/reconstruction.ts");
+  const { spread } = await import("../systems/anclaf/train.ts");
   await using predictor = openPredictor({
     sizes: presets[preset],
     form: zq,
@@ -198,6 +202,7 @@ async function testFold(
     source: "the training",
     range: store.range,
     batch: FACES_A_RUN,
+    keep: { reconstruction: true },
     engine,
     provider,
     ...(threads && { threads }),
@@ -223,14 +228,23 @@ async function testFold(
     { valence: faces.map((face) => face.predictedValence), arousal: faces.map((face) => face.predictedArousal) },
     { valence: faces.map((face) => face.valence), arousal: faces.map((face) => face.arousal) },
   );
-  const metrics: Record<string, number> = {};
-  for (const metric of ["rmse", "cor", "ccc", "icc"] as const)
-    for (const dimension of ["valence", "arousal"] as const)
-      metrics[`${metric} ${dimension[0]!.toUpperCase()}`] = scores[dimension][metric];
-  return { faces, metrics };
+  const metrics = METRICS.flatMap((metric) => [
+    [`${metric} V`, scores.valence[metric]] as const,
+    [`${metric} A`, scores.arousal[metric]] as const,
+  ]);
+  const reconstruct = async (pixels: Uint8Array) => (await predictor.predict(pixels)).reconstruction;
+  const looked = { indices: spread(rows, RECONSTRUCTED), seed, batch: FACES_A_RUN, signal };
+  const reconstruction = await reconstructionScores(store, reconstruct, looked);
+  return { faces, metrics: Object.fromEntries(metrics), reconstruction };
 }
 
 const FACES_A_RUN = 50;
+/** Each is distorted and cleaned in seven ways. */
+const RECONSTRUCTED = 200;
+
+function meanOf(values: Float32Array, rows: Int32Array): number {
+  return rows.reduce((sum, row) => sum + values[row]!, 0) / rows.length;
+}
 
 async function bytesOf(folder: string, files: readonly string[]): Promise<number> {
   const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size));

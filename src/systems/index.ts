@@ -1,6 +1,6 @@
 import type { Program } from "../compile/index.ts";
 import { PipeError } from "../errors.ts";
-import { ANCLAF_PRESETS, type AnclafPreset, presets } from "./anclaf/presets.ts";
+import { ANCLAF_PRESETS, type AnclafPreset, inputSide, presets } from "./anclaf/presets.ts";
 
 /** A network ready to be compiled or exported. */
 export interface BuiltNetwork {
@@ -30,7 +30,7 @@ export interface NetworkEntry {
 /** Every network by name. TensorFlow.js loads when one is built, not before. */
 export const networks: Record<string, NetworkEntry> = {
   "anclaf-encoder": {
-    summary: "ANCLaF: uint8 RGB pixels [B,128,128,3] → ZQ [B,C,32,32] and quadrant probabilities [B,4]",
+    summary: "ANCLaF: uint8 RGB pixels of faces [B,128,128,3] → ZQ [B,C,H,W] and quadrant probabilities [B,4]",
     presets: ANCLAF_PRESETS,
     build: anclaf("pixels", "uint8", async (parameters, sizes) => {
       const { encoder } = await import("./anclaf/encoder.ts");
@@ -38,7 +38,7 @@ export const networks: Record<string, NetworkEntry> = {
     }),
   },
   "anclaf-generator": {
-    summary: "ANCLaF's G: RGB [B,128,128,3] in −1..1 → latent z [B,32,32,C] and the cleaned reconstruction",
+    summary: "ANCLaF's G: RGB [B,S,S,3] in −1..1 → latent z [B,S/4,S/4,C] and the cleaned reconstruction",
     presets: ANCLAF_PRESETS,
     build: anclaf("image", "float32", async (parameters) => {
       const { generator } = await import("./anclaf/networks.ts");
@@ -46,7 +46,7 @@ export const networks: Record<string, NetworkEntry> = {
     }),
   },
   "anclaf-discriminator": {
-    summary: "ANCLaF's D: RGB [B,128,128,3] in −1..1 → patch score [B,2,2,1] and quadrant logits [B,4]",
+    summary: "ANCLaF's D: RGB [B,S,S,3] in −1..1 → patch score [B,2,2,1] and quadrant logits [B,4]",
     presets: ANCLAF_PRESETS,
     build: anclaf("image", "float32", async (parameters, sizes) => {
       const { discriminator } = await import("./anclaf/networks.ts");
@@ -67,7 +67,7 @@ function anclaf(
     const known = anclafPreset(preset);
     const { loadAnclaf } = await import("./anclaf/load.ts");
     const { parameters, weights, dispose } = await loadAnclaf({ preset: known, checkpoint, seed });
-    const side = presets[known].image;
+    const side = input === "pixels" ? inputSide(presets[known]) : presets[known].image;
     return {
       program: await program(parameters, presets[known]),
       inputs: { [input]: { shape: [batch, side, side, 3], dtype } },

@@ -28,7 +28,7 @@ describe("rows", () => {
         ...subject,
         kind: "latent",
         z: image && Float32Array.of(image.data[0]!),
-        shape: [32, 32, 32],
+        shape: [64, 16, 16],
         q: image && Float32Array.of(image.data[0]!, 0, 0, 0),
       })),
     );
@@ -78,14 +78,14 @@ describe("with ANCLaF itself", () => {
     expect(notes.filter((note) => note.includes("untrained (seed 7)"))).toHaveLength(1);
     expect(tf.memory().numTensors).toBe(before);
     const [first, none, second, third] = latents;
-    expect(first).toMatchObject({ shape: [36, 32, 32], status: "ok" });
-    expect(none).toMatchObject({ shape: [36, 32, 32], status: "no_face", z: null });
+    expect(first).toMatchObject({ shape: [68, 16, 16], status: "ok" });
+    expect(none).toMatchObject({ shape: [68, 16, 16], status: "no_face", z: null });
     for (const { z, q } of [first!, second!, third!]) {
-      expect(z).toHaveLength(36 * 32 * 32);
+      expect(z).toHaveLength(68 * 16 * 16);
       // A kept row may not keep its whole batch alive.
       expect(z!.buffer.byteLength).toBe(z!.byteLength);
       expect(q!.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 5);
-      expect(new Set(z!.slice(-1024))).toEqual(new Set([q![3]]));
+      expect(new Set(z!.slice(-256))).toEqual(new Set([q![3]]));
     }
     expect(first!.z).not.toEqual(second!.z);
 
@@ -110,7 +110,7 @@ describe("with ANCLaF itself", () => {
   test("a checkpoint of another preset is refused", async () => {
     const checkpoint = join(folder, "small.safetensors");
     await expect(encode([crop(0, "ok")], { preset: "paper", checkpoint })).rejects.toThrow(
-      /small\.safetensors \(preset paper\) does not fit the network:\n {2}wrong shape: generator\.e1\.conv\.weight is \[8, 3, 7, 7\], not \[16, 3, 7, 7\]/,
+      /small\.safetensors \(preset paper\) does not fit the network:\n {2}missing: discriminator\.c6\.weight \[512, 256, 4, 4\]/,
     );
   });
 
@@ -200,7 +200,7 @@ function fakeEncoder() {
     closed: 0,
     weights: "untrained (seed 1)",
     engine: { name: "js", provider: null, why: "a test" },
-    shape: [32, 32, 32],
+    shape: [64, 16, 16],
     async encode(images) {
       fake.batches.push(images.length);
       await new Promise((resolve) => setTimeout(resolve, 2));

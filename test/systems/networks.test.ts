@@ -10,8 +10,8 @@ import { loadAnclaf } from "../../src/systems/anclaf/load.ts";
 import { networks } from "../../src/systems/index.ts";
 
 const outputs: Record<string, Record<string, number[]>> = {
-  "anclaf-encoder": { z: [1, 36, 32, 32], q: [1, 4] },
-  "anclaf-generator": { z: [1, 32, 32, 32], reconstruction: [1, 128, 128, 3] },
+  "anclaf-encoder": { z: [1, 68, 16, 16], q: [1, 4] },
+  "anclaf-generator": { z: [1, 16, 16, 64], reconstruction: [1, 64, 64, 3] },
   "anclaf-discriminator": { score: [1, 2, 2, 1], logits: [1, 4] },
 };
 

@@ -3,7 +3,7 @@ import { PipeError } from "../../errors.ts";
 import type { Image } from "../../records.ts";
 import { encoder } from "./encoder.ts";
 import { type AnclafSource, type LoadedAnclaf, loadAnclaf } from "./load.ts";
-import { presets, type ZqForm, zqShape } from "./presets.ts";
+import { inputSide, presets, type ZqForm, zqShape } from "./presets.ts";
 
 export interface EncoderOptions extends AnclafSource, Omit<CompileOptions, "name"> {
   readonly form: ZqForm;
@@ -45,7 +45,7 @@ export async function openEncoder(options: EncoderOptions): Promise<ImageEncoder
       const rooms = roomsFor(images.length, batch);
       const parts = rooms.map((room, i) => {
         const own = images.slice(i * room, (i + 1) * room);
-        return encodePart(compiled, own, room, sizes.image);
+        return encodePart(compiled, own, room, inputSide(sizes));
       });
       const encoded = (await Promise.all(parts)).flat();
       for (const { q } of encoded) checkFinite(q, loaded.weights);

@@ -6,7 +6,7 @@ import { conform, type Weights } from "../../nn/weights.ts";
 import { combinerParameters } from "./combiner.ts";
 import { discriminatorParameters, generatorParameters } from "./networks.ts";
 import { predictions } from "./predictions.ts";
-import { type AnclafSizes, QUADRANTS, type ZqForm } from "./presets.ts";
+import { type AnclafSizes, inputSide, QUADRANTS, type ZqForm } from "./presets.ts";
 
 export interface PredictorOptions extends Omit<CompileOptions, "name"> {
   readonly sizes: AnclafSizes;
@@ -42,7 +42,7 @@ export interface FacePredictions {
 export interface Predictor extends AsyncDisposable {
   readonly engine: Compiled["engine"];
   /**
-   * Pixels of any number of faces, uint8 RGB [n, image, image, 3].
+   * Pixels of any number of faces, uint8 RGB [n, input, input, 3].
    * Throws a PipeError when they are no whole number of faces, or when an answer is not finite.
    */
   predict(pixels: Uint8Array): Promise<FacePredictions>;
@@ -70,12 +70,13 @@ export function openPredictor(options: PredictorOptions): Predictor {
     options,
     parameters,
   );
-  const size = sizes.image ** 2 * 3;
+  const side = inputSide(sizes);
+  const size = side ** 2 * 3;
   return {
     engine: compiled.engine,
     async predict(pixels) {
       if (pixels.length % size !== 0)
-        throw new PipeError(`${pixels.length} bytes are no whole number of ${sizes.image}×${sizes.image} RGB faces.`);
+        throw new PipeError(`${pixels.length} bytes are no whole number of ${side}×${side} RGB faces.`);
       const faces = pixels.length / size;
       const found: Record<string, Float32Array> = { affect: new Float32Array(faces * 2) };
       found.quadrant = new Float32Array(faces * QUADRANTS);
@@ -83,7 +84,7 @@ export function openPredictor(options: PredictorOptions): Predictor {
         const count = Math.min(batch, faces - from);
         const room = new Uint8Array(batch * size);
         room.set(pixels.subarray(from * size, (from + count) * size));
-        const outputs = await compiled.run({ pixels: { data: room, shape: [batch, sizes.image, sizes.image, 3] } });
+        const outputs = await compiled.run({ pixels: { data: room, shape: [batch, side, side, 3] } });
         for (const [name, { data }] of Object.entries(outputs)) {
           const one = data.length / batch;
           found[name] ??= new Float32Array(faces * one);

@@ -18,9 +18,9 @@ export interface Predictions {
   readonly reconstruction: Activation;
 }
 
-/** G, D on what G gives, C on both (ANCLaF eq. 3). Pixels: RGB 0..255 [B, image, image, 3]. */
+/** G, D on what G gives, C on both (ANCLaF eq. 3). Pixels: RGB 0..255 [B, input, input, 3]. */
 export function predictions(parts: Parts, sizes: AnclafSizes, form: ZqForm, pixels: tf.Tensor): Predictions {
-  const { z, reconstruction } = generator(parts.generator, normalised(pixels));
+  const { z, reconstruction } = generator(parts.generator, normalised(pixels, sizes.image));
   const { logits } = discriminator(parts.discriminator, sizes, reconstruction);
   const latent = zq(z, logits, form);
   const { affect } = combiner(parts.combiner, latent);

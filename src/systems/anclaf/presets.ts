@@ -1,7 +1,9 @@
 /** Sizes of ANCLaF's generator, discriminator and combiner. */
 export interface AnclafSizes {
-  /** Side of the square RGB input, pixels: a power of two. */
+  /** Side of the square RGB image that the networks see, pixels: a power of two. */
   readonly image: number;
+  /** Side of the faces that are given, where it is not `image` but a multiple of it: they are averaged down. */
+  readonly input?: number;
   /** Channels after the generator's first convolution; Z has 4 × as many, on a grid of image / 4. */
   readonly generator: number;
   /** Channels after the discriminator's first convolution; they double at each of the following. */
@@ -24,9 +26,15 @@ export const presets: Record<AnclafPreset, AnclafSizes> = {
    * image up to ZQ, 51 more for C.
    */
   paper: { image: 128, generator: 16, discriminator: 16, depth: 6, combiner: 64 },
-  /** The same parts, G and D at half the width and C at a quarter: Z 32×32×32; D's last feature 256×2×2; C's 256. */
-  small: { image: 128, generator: 8, discriminator: 8, depth: 6, combiner: 16 },
+  /**
+   * The same parts at half the resolution, D and C one convolution shorter, C at half the width: Z 64×16×16; D's last
+   * feature 256×2×2; C's 256. Widths below 16 would save nothing: they leave vector units idle (measured).
+   */
+  small: { input: 128, image: 64, generator: 16, discriminator: 16, depth: 5, combiner: 32 },
 };
+
+/** Side of the faces that the networks are given, pixels. */
+export const inputSide = ({ input, image }: AnclafSizes): number => input ?? image;
 
 /** How the first stage is trained. */
 export interface Stage1Settings {

@@ -71,8 +71,8 @@ export function stage1(options: Stage1Options): Stage1 {
     weights: STAGE1_WEIGHTS[name],
     losses: (parts, { clean, distorted, ...rest }) =>
       losses(parts as Record<Stage1Part, Parameters>, {
-        clean: normalised(clean!),
-        distorted: normalised(distorted!),
+        clean: normalised(clean!, sizes.image),
+        distorted: normalised(distorted!, sizes.image),
         ...rest,
       }),
   });

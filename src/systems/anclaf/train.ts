@@ -1,8 +1,8 @@
 import type { Json } from "../../digest.ts";
-import { type FitOptions, type FitResult, fit, type LiveModel } from "../../nn/fit.ts";
-import { affectMetrics } from "../../nn/metrics.ts";
+import { type FitOptions, type FitResult, fit } from "../../nn/fit.ts";
 import { type Stage1Options, stage1 } from "./stage1.ts";
 import { type TrainingFaces, trainingBatches } from "./training-batches.ts";
+import { stage1Validation } from "./validation.ts";
 
 export interface TrainOptions
   extends Stage1Options,
@@ -23,13 +23,12 @@ export interface TrainOptions
 }
 
 /**
- * Trains ANCLaF's first stage, G, D and the frame combiner C, and keeps the checkpoint that is best in the mean CCC of
- * valence and arousal over the validation faces, at most {@link VALIDATED} of them, evenly spread.
+ * Trains ANCLaF's first stage, G, D and the frame combiner C, and keeps the checkpoint that is best on the validation
+ * faces (see `stage1Validation`), at most {@link VALIDATED} of them, evenly spread.
  */
 export function trainStage1(options: TrainOptions): Promise<FitResult> {
   const { faces, training, validation, data, seed, validateEvery = 500, patience } = options;
   const { parts, phases, programs, settings, config } = stage1(options);
-  const looked = spread(validation, VALIDATED);
   return fit({
     ...picked(options),
     parts,
@@ -38,13 +37,12 @@ export function trainStage1(options: TrainOptions): Promise<FitResult> {
     seed,
     config: { ...(config as Record<string, Json>), data },
     batch: trainingBatches(faces, { indices: training, batch: settings.batch, seed }),
-    validation: {
+    validation: stage1Validation(faces, {
+      indices: spread(validation, VALIDATED),
       every: validateEvery,
-      metric: "ccc",
-      better: "higher",
+      batch: FACES_A_RUN,
       ...(patience !== undefined && { patience }),
-      measure: (model) => validate(model, faces, looked),
-    },
+    }),
     checkpointEvery: validateEvery,
     keep: 1,
   });
@@ -54,36 +52,8 @@ export function trainStage1(options: TrainOptions): Promise<FitResult> {
 const VALIDATED = 1000;
 const FACES_A_RUN = 50;
 
-async function validate(
-  model: LiveModel,
-  faces: TrainingFaces,
-  indices: Int32Array,
-): Promise<Record<"ccc" | "ccc/valence" | "ccc/arousal" | "rmse", number>> {
-  const { side, labels } = faces;
-  const size = side * side * 3;
-  const predicted = { valence: new Float64Array(indices.length), arousal: new Float64Array(indices.length) };
-  const truth = { valence: new Float64Array(indices.length), arousal: new Float64Array(indices.length) };
-  for (let from = 0; from < indices.length; from += FACES_A_RUN) {
-    model.signal.throwIfAborted();
-    // All runs are of one shape, so that there is one graph; what is beyond the last face stays black and is not looked at.
-    const pixels = new Uint8Array(FACES_A_RUN * size);
-    const own = indices.subarray(from, from + FACES_A_RUN);
-    await faces.read(own, pixels.subarray(0, own.length * size));
-    const { affect } = await model.run("predict", {
-      pixels: { data: pixels, shape: [FACES_A_RUN, side, side, 3] },
-    });
-    for (const [i, face] of own.entries())
-      for (const [d, dimension] of (["valence", "arousal"] as const).entries()) {
-        predicted[dimension][from + i] = affect!.data[i * 2 + d]!;
-        truth[dimension][from + i] = labels[face * 2 + d]!;
-      }
-  }
-  const { valence, arousal, average } = affectMetrics(predicted, truth);
-  return { ccc: average.ccc, "ccc/valence": valence.ccc, "ccc/arousal": arousal.ccc, rmse: average.rmse };
-}
-
 /** At most `most` of the items, at equal steps. */
-function spread(items: Int32Array, most: number): Int32Array {
+export function spread(items: Int32Array, most: number): Int32Array {
   if (items.length <= most) return items;
   return Int32Array.from({ length: most }, (_, i) => items[Math.floor((i * items.length) / most)]!);
 }

@@ -48,11 +48,11 @@ describe("sizes", () => {
   });
 
   test("the small preset's totals", () => {
-    expect(count(generatorParameters(presets.small))).toBe(115_792);
-    expect(count(discriminatorParameters(presets.small))).toBe(705_656);
-    expect(count(combinerParameters(presets.small, "onehot"))).toBe(706_546);
+    expect(count(generatorParameters(presets.small))).toBe(456_864);
+    expect(count(discriminatorParameters(presets.small))).toBe(703_984);
+    expect(count(combinerParameters(presets.small, "onehot"))).toBe(723_938);
     expect(featureSize(presets.small)).toBe(256);
-    expect(zqShape(presets.small, "none")).toEqual([32, 32, 32]);
+    expect(zqShape(presets.small, "none")).toEqual([64, 16, 16]);
   });
 
   test("names and shapes are those of the PyTorch modules", () => {

@@ -126,6 +126,23 @@ describe("reconstruction scores", () => {
     for (const { reconstructed } of scores) expect(reconstructed).toBeCloseTo(10 * Math.log10(255 ** 2 / mean), 6);
   });
 
+  test("of a network that sees half the resolution: of blocks of 2×2 pixels", async () => {
+    const halves = async (pixels: Uint8Array) => {
+      const made = new Float32Array(pixels.length / 4);
+      for (let face = 0; face < pixels.length / 768; face++)
+        for (let y = 0; y < 16; y++)
+          for (let x = 0; x < 16; x++)
+            for (let c = 0; c < 3; c++)
+              made[((face * 8 + (y >> 1)) * 8 + (x >> 1)) * 3 + c]! +=
+                pixels[((face * 16 + y) * 16 + x) * 3 + c]! / 510;
+      return made.map((value) => value - 1);
+    };
+    const scores = await reconstructionScores(faces, halves, settings);
+    for (const { kind, distorted, reconstructed } of scores)
+      if (kind === "none") expect(reconstructed).toBeGreaterThan(80);
+      else expect(reconstructed).toBeCloseTo(distorted, 2);
+  });
+
   test("do not depend on the batch, and can be stopped", async () => {
     const large = await reconstructionScores(faces, identity, { ...settings, batch: 64 });
     const small = await reconstructionScores(faces, identity, settings);

@@ -44,7 +44,8 @@ describe("sizes", () => {
 
   test("the small preset has the same parts", () => {
     const names = (preset: "paper" | "small") => sequenceParameters(presets[preset], "onehot").map(({ name }) => name);
-    expect(names("small")).toEqual(names("paper"));
+    // Its Z is half as wide, so its encoder is one convolution shorter.
+    expect(names("small")).toEqual(names("paper").filter((name) => !name.startsWith("combiner.c5.")));
     expect(sequenceUnits(presets.small)).toBe(128);
   });
 
