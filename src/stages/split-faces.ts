@@ -75,22 +75,18 @@ interface Options {
 }
 
 const folderOf = ({ dataset, data }: Options): string =>
-  resolve(data ?? `data/datasets/${dataset === "synth" ? "synth-faces" : dataset}`);
+  resolve(data ?? `data/datasets/${dataset === "synth" ? "synth-afew-va" : dataset}`);
 
 async function read(options: Options, signal: AbortSignal): Promise<Dataset> {
   const { readDataset } = await import("../datasets/read.ts");
   return readDataset(options.dataset, folderOf(options), { annotation: options.annotation, signal });
 }
 
-/** Enough people that a network meets many faces, and a minute or two to draw. */
-const DRAWN = { clips: 200, frames: 40, actors: 100 };
-
 async function drawMissing(folder: string, signal: AbortSignal, note: (message: string) => void): Promise<void> {
   if (existsSync(folder)) return;
-  const { clips, frames, actors } = DRAWN;
-  note(`split-faces: drawing ${clips * frames} faces of ${actors} people into ${folder} …`);
+  note(`split-faces: drawing faces into ${folder}, which takes a minute or two …`);
   const { synthFaces } = await import("../datasets/synth/faces.ts");
-  await synthFaces({ output: folder, ...DRAWN, signal });
+  await synthFaces({ output: folder, signal });
 }
 
 interface PackedFaces extends AsyncDisposable {

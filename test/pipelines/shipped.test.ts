@@ -3,6 +3,7 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
+import { synthFaces } from "../../src/datasets/synth/faces.ts";
 import type { Json } from "../../src/digest.ts";
 import { bind } from "../../src/pipelines/bind.ts";
 import { load } from "../../src/pipelines/load.ts";
@@ -57,6 +58,26 @@ describe("pipelines.yaml", () => {
     expect(second.report.items.map((item) => item.status)).toEqual(["cached", "cached"]);
     const rows = await go("inspect-latents", { input, output });
     expect(rows.report.totals.counts.rows).toEqual(first.report.totals.counts.rows);
-    expect(Object.keys(pipelines).sort()).toEqual([...Object.keys(SHORT), "inspect-latents"].sort());
+  });
+
+  it("train-anclaf and evaluate run on one fold of a few drawn faces", { timeout: 300_000 }, async () => {
+    const [data, trained, output] = [path.join(await temporary(), "data"), await temporary(), await temporary()];
+    await synthFaces({ clips: 5, frames: 3, actors: 5, output: data });
+    const set = [`split-faces.store=${path.join(data, "../store")}`, "train-anclaf.batchSize=2"];
+    const values = { data, output: trained, fold: "0", steps: 1 };
+    const bound = bind(pipelines["train-anclaf"]!, stages, values, set);
+    const { report } = await run(bound, { stages });
+    expect(report.items).toMatchObject([{ status: "done", source: { name: "synth/fold-0" } }]);
+    const evaluated = await run(bind(pipelines.evaluate!, stages, { input: trained, output }), { stages });
+    expect(evaluated.outcomes[0]!.facts.text).toMatch(
+      /ANCLaF \(ours\), 1 fold .*\nTraining mean, 1 fold .*\nBest possible from one frame/,
+    );
+    expect(readFileSync(path.join(output, "tables.md"), "utf8")).toContain("4 of 5 folds are not finished");
+    expect(readFileSync(path.join(output, "reconstruction.csv"), "utf8")).toMatch(/\r\nocclusion,\d/);
+  });
+
+  it("has no pipeline that is not run above", () => {
+    const others = ["evaluate", "inspect-latents", "train-anclaf"];
+    expect(Object.keys(pipelines).sort()).toEqual([...Object.keys(SHORT), ...others].sort());
   });
 });

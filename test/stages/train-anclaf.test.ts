@@ -27,15 +27,6 @@ async function training(output: string, changed: Record<string, unknown> = {}): 
   return bind(load(file, stages).train!, stages, {}, []);
 }
 
-async function evaluation(input: string, output: string): Promise<BoundPipeline> {
-  const file = path.join(await temporary(), "pipelines.yaml");
-  await writeFile(
-    file,
-    JSON.stringify({ evaluate: { about: "…", steps: [{ "evaluate-anclaf": { input, output } }] } }),
-  );
-  return bind(load(file, stages).evaluate!, stages, {}, []);
-}
-
 const bytesIn = (output: string) =>
   Promise.all(
     ["model.safetensors", "predictions.csv", "log.jsonl"].map((name) => readFile(path.join(output, "fold-1", name))),
@@ -80,14 +71,6 @@ describe("train-anclaf", () => {
     // The model's metadata tells how long it took, which no two runs share.
     expect(b.slice(1)).toEqual(a.slice(1));
     expect(tensors(b[0]!)).toEqual(tensors(a[0]!));
-
-    const output = path.join(await temporary(), "tables");
-    const { outcomes } = await run(await evaluation(whole, output), { stages });
-    expect(outcomes[0]!.facts.text).toMatch(
-      /ANCLaF \(ours\), 1 fold .*\nTraining mean, 1 fold .*\nBest possible from one frame/,
-    );
-    expect(await readFile(path.join(output, "tables.md"), "utf8")).toContain("2 of 3 folds are not finished");
-    expect(await readFile(path.join(output, "reconstruction.csv"), "utf8")).toMatch(/\r\nocclusion,\d/);
 
     // What was changed after it was written is no result.
     await appendFile(path.join(folder, "predictions.csv"), "x\n");
