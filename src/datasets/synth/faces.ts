@@ -20,9 +20,9 @@ export interface FacesOptions {
   readonly output: string;
   /** Whose layout; default "afew-va". */
   readonly layout?: LayoutName;
-  /** 1..999, default 200. */
+  /** 1..999, default 600. */
   readonly clips?: number;
-  /** Of each clip, 1..99,999, default 40. */
+  /** Of each clip, 1..99,999, default 32. */
   readonly frames?: number;
   /** How many people the clips are of, taking turns; default one for every two clips. */
   readonly actors?: number;
@@ -89,7 +89,7 @@ const LAYOUT: Readonly<Record<LayoutName, FaceLayout>> = { "afew-va": afewVaLayo
 /** To be raised whenever the same options give other bytes. */
 const VERSION = 1;
 
-function recipeOf({ layout = "afew-va", clips = 200, frames = 40, actors, seed = 1, rate = 50 }: FacesOptions): Recipe {
+function recipeOf({ layout = "afew-va", clips = 600, frames = 32, actors, seed = 1, rate = 50 }: FacesOptions): Recipe {
   if (!LAYOUTS.includes(layout))
     throw new PipeError(`There is no layout "${layout}".`, { hint: `Layouts: ${LAYOUTS.join(", ")}.` });
   const { most } = LAYOUT[layout];
