@@ -26,12 +26,7 @@ export default defineStage({
     steps: z.int().positive().default(4000).describe("iterations; the discriminator is trained in each of them"),
     seed: z.int().nonnegative().default(1).describe("decides weights, order, augmentation and distortion"),
     batchSize: z.int().min(2).optional().describe("images in a batch; default: the preset's"),
-    learningRate: z
-      .number()
-      .positive()
-      .optional()
-      .describe("Adam's rate for the generator and the combiner; default: the preset's"),
-    criticRate: z.number().positive().optional().describe("the same for the discriminator"),
+    learningRate: z.number().positive().optional().describe("Adam's rate; default: the preset's"),
     critics: z
       .int()
       .positive()
@@ -86,7 +81,6 @@ interface Options {
   readonly seed: number;
   readonly batchSize?: number | undefined;
   readonly learningRate?: number | undefined;
-  readonly criticRate?: number | undefined;
   readonly critics?: number | undefined;
   readonly zq: (typeof ZQ_FORMS)[number];
   readonly reconstruction: "direct" | "cycle";
@@ -108,7 +102,7 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
   const { weightsOf } = await import("../nn/fit.ts");
   const { trainStage1 } = await import("../systems/anclaf/train.ts");
   const results = await import("../report/training-result.ts");
-  const { preset, steps, seed, batchSize, learningRate, criticRate, critics, zq, reconstruction } = options;
+  const { preset, steps, seed, batchSize, learningRate, critics, zq, reconstruction } = options;
   const { validateEvery, patience, engine, provider, threads } = options;
   const { signal, source, key, keyParts } = context;
 
@@ -132,7 +126,6 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
     validateEvery,
     ...(batchSize && { batch: batchSize }),
     ...(learningRate && { learningRate }),
-    ...(criticRate && { criticRate }),
     ...(critics && { critics }),
     ...(patience && { patience }),
     engine,
@@ -160,7 +153,7 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
     [weights],
     {
       trainedOn: store.dataset.name === "synth" ? "synthetic faces" : store.dataset.name,
-      command: `train-anclaf ${JSON.stringify({ preset, steps, seed, zq, reconstruction, batchSize, learningRate, criticRate, critics })}`,
+      command: `train-anclaf ${JSON.stringify({ preset, steps, seed, zq, reconstruction, batchSize, learningRate, critics })}`,
       time: `${Math.round((performance.now() - startedAt) / 1000)} s`,
       seed,
       metrics,

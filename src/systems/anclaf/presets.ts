@@ -40,18 +40,16 @@ export const inputSide = ({ input, image }: AnclafSizes): number => input ?? ima
 export interface Stage1Settings {
   /** Images in a batch. */
   readonly batch: number;
-  /** Of Adam, for G and C; betas are 0.5 and 0.999. */
+  /** Of Adam, for all parts; betas are 0.5 and 0.999. */
   readonly learningRate: number;
-  /** The same for D. */
-  readonly criticRate: number;
   /** Updates of D for one of G and C. */
   readonly critics: number;
 }
 
 export const stage1Presets: Record<AnclafPreset, Stage1Settings> = {
-  paper: { batch: 300, learningRate: 1e-4, criticRate: 1e-4, critics: 5 },
+  paper: { batch: 300, learningRate: 1e-4, critics: 5 },
   /** A batch for a few cores; three times the rate, for a run of thousands of iterations instead of a million. */
-  small: { batch: 16, learningRate: 3e-4, criticRate: 1e-4, critics: 2 },
+  small: { batch: 16, learningRate: 3e-4, critics: 5 },
 };
 
 /** How Q is joined to Z: four planes of probabilities, one plane of the likeliest id (0..3), or not at all. */

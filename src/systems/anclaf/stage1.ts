@@ -57,7 +57,7 @@ export interface Stage1 extends Required<Pick<FitOptions, "parts" | "phases" | "
  */
 export function stage1(options: Stage1Options): Stage1 {
   const { preset, form = "onehot", reconstruction = "direct", sizes = presets[preset] } = options;
-  const { batch, learningRate, criticRate, critics } = { ...stage1Presets[preset], ...defined(options) };
+  const { batch, learningRate, critics } = { ...stage1Presets[preset], ...defined(options) };
   const phase = (
     name: keyof typeof STAGE1_WEIGHTS,
     trains: readonly Stage1Part[],
@@ -67,7 +67,7 @@ export function stage1(options: Stage1Options): Stage1 {
     name,
     trains,
     every,
-    optimiser: adam({ learningRate: name === "discriminator" ? criticRate : learningRate, betas: [0.5, 0.999] }),
+    optimiser: adam({ learningRate, betas: [0.5, 0.999] }),
     weights: STAGE1_WEIGHTS[name],
     losses: (parts, { clean, distorted, ...rest }) =>
       losses(parts as Record<Stage1Part, Parameters>, {
@@ -96,17 +96,16 @@ export function stage1(options: Stage1Options): Stage1 {
         return { affect, quadrant };
       },
     },
-    settings: { batch, learningRate, criticRate, critics },
+    settings: { batch, learningRate, critics },
     config: { sizes: { ...sizes }, form, reconstruction, batch } as Json,
   };
 }
 
 /** Without the settings that were passed as undefined. */
-function defined({ batch, learningRate, criticRate, critics }: Stage1Options): Partial<Stage1Settings> {
+function defined({ batch, learningRate, critics }: Stage1Options): Partial<Stage1Settings> {
   return {
     ...(batch !== undefined && { batch }),
     ...(learningRate !== undefined && { learningRate }),
-    ...(criticRate !== undefined && { criticRate }),
     ...(critics !== undefined && { critics }),
   };
 }

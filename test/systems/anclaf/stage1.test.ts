@@ -106,7 +106,7 @@ describe("phases", () => {
     expect(phases[0]!.weights).toEqual({ real: 1, fake: 1, penalty: 10, quadrant: 1 });
     expect(phases[1]!.weights).toMatchObject({ adversarial: 1, reconstruction: 10, quadrant: 1, rmse: 1, ccc: 1 });
     expect(STAGE1_PARTS.map((part) => count(parts[part]))).toEqual([456_864, 2_808_048, 11_214_786]);
-    expect(settings).toEqual({ batch: 300, learningRate: 1e-4, criticRate: 1e-4, critics: 5 });
+    expect(settings).toEqual({ batch: 300, learningRate: 1e-4, critics: 5 });
   });
 });
 
