@@ -122,7 +122,7 @@ async function timed(options: FitOptions): Promise<number> {
 }
 
 async function bare(options: FitOptions): Promise<number> {
-  const [unit] = unitsOf(options.phases, 1);
+  const [unit] = unitsOf(options.phases);
   const state = startState(options, { net: initialise(options.parts.net!, 1) });
   await using steps = compileSteps({ step: stepProgram(unit!, options.parts) }, { name: "bare", state, threads: 1 });
   const ready = READY.map(({ feeds }) =>

@@ -20,7 +20,7 @@ import { compileSteps, type Value } from "../src/compile/index.ts";
 import { differentiate, flatten } from "../src/nn/flat.ts";
 import { initialise } from "../src/nn/init.ts";
 import { type LstmWeights, lstm, lstmParameters } from "../src/nn/lstm.ts";
-import { adam } from "../src/nn/optimisers.ts";
+import { adam, byRule } from "../src/nn/optimisers.ts";
 import { type Parameters, scope } from "../src/nn/parameters.ts";
 import { count, type ParameterSpec } from "../src/nn/weights.ts";
 import { presets } from "../src/systems/anclaf/presets.ts";
@@ -114,8 +114,10 @@ function prepared({ features, specs, affect }: Subject, batch: number) {
           const error = tf.sub(affect(parameters, x as tf.Tensor3D), labels!);
           return { total: tf.mean(tf.square(error)) as tf.Scalar };
         });
-        const next = optimiser.update(vector as tf.Tensor1D, gradient, memory);
-        return { outputs: { loss: values.total }, state: { vector: next.parameters, ...next.state } };
+        const names = ["vector", ...Object.keys(memory)];
+        const entries = { ...Object.fromEntries(names.map((name) => [name, name])), parameters: "vector" };
+        const { update, state } = byRule(optimiser.rule!, gradient, { vector: vector!, ...memory }, entries);
+        return { outputs: { loss: values.total }, state, updates: [update] };
       },
     },
     { name: "lstm", engine: "onnx", threads: THREADS, state: { vector, ...optimiser.start(size) } },

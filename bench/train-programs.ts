@@ -3,7 +3,7 @@ import type { StepProgram, Value } from "../src/compile/index.ts";
 import { differentiate, flatten, parametersOf } from "../src/nn/flat.ts";
 import { convWeight, initialise } from "../src/nn/init.ts";
 import { conv2d, leakyRelu } from "../src/nn/layers.ts";
-import { adam } from "../src/nn/optimisers.ts";
+import { adam, byRule } from "../src/nn/optimisers.ts";
 import type { Parameters } from "../src/nn/parameters.ts";
 import type { ParameterSpec } from "../src/nn/weights.ts";
 import {
@@ -48,7 +48,7 @@ export function small(batch: number, side = 32): Subject {
       const logits = tf.add(tf.matMul(hidden, p.get("d2.weight")!), p.get("d2.bias")!);
       return { total: crossEntropy(logits as tf.Tensor2D, truth!) };
     });
-    return updated("", vector, gradient, state, values);
+    return updated("", gradient, state, values);
   };
   const feeds = { image: image(batch, side), truth: onehot(batch, 10) };
   return { name: `small network × ${batch}`, programs: { train }, state: stateOf("", specs), feeds: { train: feeds } };
@@ -71,7 +71,7 @@ export function anclaf(sizes: AnclafSizes, batch: number): Subject {
       const kind = crossEntropy(real.logits, truth!);
       return { total: tf.addN([critic, tf.mul(10, penalty), kind]) as tf.Scalar, critic, penalty, kind };
     });
-    return updated("d.", vector, gradient, state, values);
+    return updated("d.", gradient, state, values);
   };
   const g: StepProgram = ({ clean, distorted, truth }, state) => {
     const critic = parametersOf(state["d.parameters"] as tf.Tensor1D, specsD);
@@ -84,7 +84,7 @@ export function anclaf(sizes: AnclafSizes, batch: number): Subject {
       const kind = crossEntropy(judged.logits, truth!);
       return { total: tf.addN([realness, tf.mul(10, likeness), kind]) as tf.Scalar, realness, likeness, kind };
     });
-    return updated("g.", vector, gradient, state, values);
+    return updated("g.", gradient, state, values);
   };
   const both = {
     clean: image(batch, sizes.image),
@@ -102,16 +102,14 @@ export function anclaf(sizes: AnclafSizes, batch: number): Subject {
 
 function updated(
   prefix: string,
-  vector: tf.Tensor1D,
   gradient: tf.Tensor1D,
   state: Readonly<Record<string, tf.Tensor>>,
   outputs: Record<string, tf.Tensor>,
 ) {
-  const own = Object.keys(optimiser.start(0));
-  const mine = Object.fromEntries(own.map((key) => [key, state[prefix + key]!]));
-  const next = optimiser.update(vector, gradient, mine);
-  const entries = Object.entries({ parameters: next.parameters, ...next.state });
-  return { outputs, state: Object.fromEntries(entries.map(([key, tensor]) => [prefix + key, tensor])) };
+  const names = ["parameters", ...Object.keys(optimiser.start(0))];
+  const entries = Object.fromEntries(names.map((name) => [name, prefix + name]));
+  const { update, state: next } = byRule(optimiser.rule!, gradient, state, entries);
+  return { outputs, state: next, updates: [update] };
 }
 
 function stateOf(prefix: string, specs: readonly ParameterSpec[]): Record<string, Value> {

@@ -1,5 +1,6 @@
 export { compile } from "./compile.ts";
 export { composite } from "./composite.ts";
+export type { Arithmetic, Formula } from "./formula.ts";
 export { registerGradients } from "./gradients.ts";
 export { type GraphModelOptions, type LoadedGraphModel, loadGraphModel } from "./graph-model.ts";
 export { type OpenOptions, openOnnx } from "./open-onnx.ts";
@@ -16,3 +17,4 @@ export {
   type Provider,
   type Value,
 } from "./types.ts";
+export { inTensors, type Update } from "./update.ts";

@@ -18,10 +18,36 @@ export interface Feed extends Value {
   readonly type: FeedType;
 }
 
-/** Which inputs a run takes from the state that the thread keeps, and which outputs go back there; entries by name. */
+/** An entry of the state, or a piece of a vector. */
+export interface Piece {
+  readonly entry: string;
+  /** Where in the entry it begins, and its shape; left out for all of it. */
+  readonly at?: number;
+  readonly shape?: readonly number[];
+}
+
+/** Which inputs a run takes from the state that the thread keeps, which outputs go back there, and what follows. */
 export interface StateUse {
-  readonly inputs: Readonly<Record<string, string>>;
+  readonly inputs: Readonly<Record<string, Piece>>;
+  /** Entries by the outputs that replace them. */
   readonly outputs: Readonly<Record<string, string>>;
+  readonly updates: readonly InPlace[];
+}
+
+/** An update of entries of the state, done in place after a run. */
+export interface InPlace {
+  /** A loop's module, as loop.ts describes it. */
+  readonly module: Uint8Array;
+  readonly needsNorm: boolean;
+  /** Entries of the state, in the loop's order: vectors of one length. */
+  readonly vectors: readonly string[];
+  readonly length: number;
+  /** The outputs that are the gradient, piece by piece. */
+  readonly gradient: readonly { readonly output: string; readonly at: number; readonly shape: readonly number[] }[];
+  /** The outputs that are the loop's scalars. */
+  readonly scalars: readonly string[];
+  /** Under which name the gradient's norm is told, if it is. */
+  readonly norm?: string;
 }
 
 export type Request = { readonly id: number } & (
@@ -30,8 +56,15 @@ export type Request = { readonly id: number } & (
       readonly session: number;
       readonly model: Uint8Array;
       readonly optimisedPath?: string;
+      readonly state?: StateUse;
     }
-  | { readonly kind: "run"; readonly session: number; readonly feeds: Record<string, Feed>; readonly state?: StateUse }
+  | {
+      readonly kind: "run";
+      readonly session: number;
+      readonly feeds: Record<string, Feed>;
+      /** So many runs, one after the other, on slices of the feeds; the results come stacked. */
+      readonly steps: number | null;
+    }
   | { readonly kind: "write"; readonly values: Record<string, Feed> }
   | { readonly kind: "read"; readonly names: readonly string[] }
   | { readonly kind: "close" }

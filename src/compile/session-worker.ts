@@ -1,14 +1,22 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import * as ort from "onnxruntime-node";
-import type { Reply, Request, SessionInfo, SessionSettings } from "./session-protocol.ts";
+import type { Feed, Reply, Request, SessionInfo, SessionSettings, StateUse } from "./session-protocol.ts";
+import { SessionState } from "./session-state.ts";
+import { sliced, stacked } from "./slices.ts";
 import type { Value } from "./types.ts";
 
 /** The worker's side of session.ts: sessions by number, one request after the other. */
 const port = parentPort as MessagePort;
 const settings = workerData as SessionSettings;
-const sessions = new Map<number, ort.InferenceSession>();
-/** What programs remember from run to run. An entry's tensor is never written to: a run puts a new one in its place. */
-const state = new Map<string, ort.Tensor>();
+const sessions = new Map<number, Opened>();
+const state = new SessionState();
+
+interface Opened {
+  readonly session: ort.InferenceSession;
+  readonly use: StateUse;
+  readonly updates: ReturnType<SessionState["prepare"]>;
+}
+const NO_STATE: StateUse = { inputs: {}, outputs: {}, updates: [] };
 
 let queue: Promise<void> = Promise.resolve();
 port.on("message", (request: Request) => {
@@ -30,50 +38,60 @@ async function handle(request: Request): Promise<{ reply: Reply; transfer: Array
   switch (request.kind) {
     case "open": {
       const session = await ort.InferenceSession.create(request.model, sessionOptions(request.optimisedPath));
-      sessions.set(request.session, session);
+      const use = request.state ?? NO_STATE;
+      sessions.set(request.session, { session, use, updates: state.prepare(use.updates) });
       return { reply: { id, info: describe(session) }, transfer: [] };
     }
     case "run": {
-      const session = sessions.get(request.session)!;
-      const feeds: Record<string, ort.Tensor> = {};
-      for (const [name, { data, shape, type }] of Object.entries(request.feeds))
-        feeds[name] = new ort.Tensor(type, data, shape);
-      for (const [name, entry] of Object.entries(request.state?.inputs ?? {})) feeds[name] = state.get(entry)!;
-      const results = await session.run(feeds);
-      // After the run: one that fails leaves the state as it was.
-      for (const [name, entry] of Object.entries(request.state?.outputs ?? {})) {
-        state.set(entry, results[name]!);
-        delete (results as Record<string, ort.Tensor>)[name];
+      const opened = sessions.get(request.session)!;
+      const { feeds, steps } = request;
+      let values: Record<string, Value>;
+      if (steps === null) values = await step(opened, feeds);
+      else {
+        const each: Record<string, Value>[] = [];
+        for (let i = 0; i < steps; i++) each.push(await step(opened, sliced(feeds, i)));
+        values = stacked(each);
       }
-      const values: Record<string, Value> = {};
-      const transfer = new Set<ArrayBuffer>();
-      for (const [name, tensor] of Object.entries(results)) {
-        const data = narrow(tensor.data);
-        values[name] = { data, shape: tensor.dims };
-        transfer.add(data.buffer as ArrayBuffer);
-      }
+      const transfer = new Set(Object.values(values).map(({ data }) => data.buffer as ArrayBuffer));
       return { reply: { id, values }, transfer: [...transfer] };
     }
     case "write": {
-      for (const [name, { data, shape, type }] of Object.entries(request.values))
-        state.set(name, new ort.Tensor(type, data, shape));
+      for (const [name, feed] of Object.entries(request.values)) state.write(feed, name);
       return { reply: { id }, transfer: [] };
     }
     case "read": {
       const copies = request.names.map((name) => {
-        const { data, dims } = state.get(name)!;
+        const { data, dims } = state.get(name);
         return [name, { data: narrow(data).slice(), shape: dims }] as const;
       });
       const values = Object.fromEntries(copies);
       return { reply: { id, values }, transfer: copies.map(([, { data }]) => data.buffer as ArrayBuffer) };
     }
     case "close": {
-      for (const session of sessions.values()) await session.release();
+      for (const { session } of sessions.values()) await session.release();
       sessions.clear();
       state.clear();
       return { reply: { id }, transfer: [] };
     }
   }
+}
+
+async function step({ session, use, updates }: Opened, given: Record<string, Feed>): Promise<Record<string, Value>> {
+  const feeds = state.feeds(use.inputs);
+  for (const [name, { data, shape, type }] of Object.entries(given)) feeds[name] = new ort.Tensor(type, data, shape);
+  const fetches: Record<string, ort.Tensor | null> = {};
+  for (const name of session.outputNames) fetches[name] = null;
+  for (const update of updates) Object.assign(fetches, update.fetches());
+  const results: Record<string, ort.Tensor> = { ...(await session.run(feeds, fetches)) };
+  // After the run: one that fails leaves the state as it was.
+  for (const [name, entry] of Object.entries(use.outputs)) {
+    state.set(entry, results[name]!);
+    delete results[name];
+  }
+  for (const update of updates) update.apply(results);
+  return Object.fromEntries(
+    Object.entries(results).map(([name, { data, dims }]) => [name, { data: narrow(data), shape: dims }]),
+  );
 }
 
 function sessionOptions(optimisedPath: string | undefined): ort.InferenceSession.SessionOptions {

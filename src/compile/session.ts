@@ -34,28 +34,27 @@ export class SessionHost {
   }
 
   /** Opens a model. Rejects with ONNX Runtime's reason when it is broken, or the provider is not there. */
-  async open(model: Uint8Array, optimisedPath?: string): Promise<{ session: number; info: SessionInfo }> {
+  async open(
+    model: Uint8Array,
+    { optimisedPath, state }: { optimisedPath?: string | undefined; state?: StateUse } = {},
+  ): Promise<{ session: number; info: SessionInfo }> {
     const session = this.#count;
-    const reply = await this.#ask({ kind: "open", session, model, ...(optimisedPath && { optimisedPath }) });
+    const options = { ...(optimisedPath && { optimisedPath }), ...(state && { state }) };
+    const reply = await this.#ask({ kind: "open", session, model, ...options });
     return { session, info: reply.info! };
   }
 
-  /** Runs a session, once it is open. The feeds are copied before this returns. */
-  run(session: number | Promise<number>, feeds: Record<string, Feed>): Promise<Record<string, Value>> {
-    return this.step(
-      Promise.resolve(session).then((number) => ({ session: number })),
-      feeds,
-    );
-  }
-
-  /** The same for a session that also takes inputs from the thread's state and puts outputs back there. */
-  async step(
-    ready: Promise<{ session: number; state?: StateUse }>,
+  /**
+   * Runs a session, once it is open. The feeds are copied before this returns. With `steps`, so many runs on slices of
+   * the feeds along their first axis.
+   */
+  async run(
+    ready: number | Promise<number>,
     feeds: Record<string, Feed>,
+    steps: number | null = null,
   ): Promise<Record<string, Value>> {
     const { copies, transfer } = copied(feeds);
-    const { session, state } = await ready;
-    const reply = await this.#ask({ kind: "run", session, feeds: copies, ...(state && { state }) }, transfer);
+    const reply = await this.#ask({ kind: "run", session: await ready, feeds: copies, steps }, transfer);
     return reply.values!;
   }
 

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { PipeError } from "../errors.ts";
 import { loadTensorflow, readTensor, tensorOf, withBackend } from "./backends.ts";
+import { sliced, stacked } from "./slices.ts";
 import type { Step } from "./steps-program.ts";
 import type { StepExecutor, StepsOptions } from "./steps-types.ts";
 import type { Value } from "./types.ts";
@@ -27,20 +28,33 @@ export function eagerSteps(
     });
   write(initial);
 
+  /** Its outputs, which the caller frees. */
+  const step = (program: Step, feeds: Record<string, Value>): Record<string, tf.Tensor> => {
+    const given = withBackend(backend, () =>
+      tf.tidy(() => {
+        const inputs = Object.fromEntries(Object.entries(feeds).map(([key, value]) => [key, tensorOf(value)]));
+        const results = program.call(inputs, Object.fromEntries(state));
+        // A clone each: a program may hand back an input, or a tensor that outlives this run.
+        const clones = (tensors: Record<string, tf.Tensor>) =>
+          Object.fromEntries(Object.entries(tensors).map(([key, tensor]) => [key, tf.clone(tensor)]));
+        return { outputs: clones(results.outputs), state: clones(results.state) };
+      }),
+    );
+    for (const [entry, tensor] of Object.entries(given.state)) put(entry, tensor);
+    return given.outputs;
+  };
+
   return {
     async run(program, feeds, steps) {
-      const given = withBackend(backend, () =>
-        tf.tidy(() => {
-          const inputs = Object.fromEntries(Object.entries(feeds).map(([key, value]) => [key, tensorOf(value)]));
-          const results = programs.get(program)!.call(inputs, Object.fromEntries(state), steps);
-          // A clone each: a program may hand back an input, or a tensor that outlives this run.
-          const clones = (tensors: Record<string, tf.Tensor>) =>
-            Object.fromEntries(Object.entries(tensors).map(([key, tensor]) => [key, tf.clone(tensor)]));
-          return { outputs: clones(results.outputs), state: clones(results.state) };
-        }),
-      );
-      for (const [entry, tensor] of Object.entries(given.state)) put(entry, tensor);
-      return readAll(name, given.outputs).finally(() => tf.dispose(given.outputs));
+      const outputs: Record<string, tf.Tensor>[] = [];
+      try {
+        if (steps === null) outputs.push(step(programs.get(program)!, feeds));
+        else for (let i = 0; i < steps; i++) outputs.push(step(programs.get(program)!, sliced(feeds, i)));
+        const values = await Promise.all(outputs.map((each) => readAll(name, each)));
+        return steps === null ? values[0]! : stacked(values);
+      } finally {
+        tf.dispose(outputs);
+      }
     },
     read: (names) => readAll(name, Object.fromEntries(names.map((entry) => [entry, state.get(entry)!]))),
     async write(values) {

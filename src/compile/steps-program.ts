@@ -1,54 +1,52 @@
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 import { PipeError, reasonOf } from "../errors.ts";
 import type { StepProgram } from "./steps-types.ts";
 import type { Value } from "./types.ts";
+import { type Update, updated } from "./update.ts";
 
-/** A step program with its promises checked, and able to make several steps at once. */
+type Tensors = Readonly<Record<string, tf.Tensor>>;
+
+/** A step program with its promises checked. */
 export interface Step {
   /** `program/name`, as errors say it. */
   readonly name: string;
-  call(
-    inputs: Record<string, tf.Tensor>,
-    state: Readonly<Record<string, tf.Tensor>>,
-    steps: number | null,
-  ): ReturnType<StepProgram>;
+  /** What the program gives, its updates among the state. */
+  call(inputs: Tensors, state: Tensors): { outputs: Record<string, tf.Tensor>; state: Record<string, tf.Tensor> };
+  /** The same with the updates apart, for whoever makes them himself. */
+  apart(inputs: Tensors, state: Tensors): ReturnType<Step["call"]> & { updates: readonly Update[] };
 }
 
 /** Wraps a program whose state starts as `initial`; what it gives back must fit that. */
 export function stepOf(name: string, program: StepProgram, initial: Record<string, Value>): Step {
-  const once = (inputs: Record<string, tf.Tensor>, state: Readonly<Record<string, tf.Tensor>>) => {
-    const given = attempt(name, program, inputs, state);
+  const apart: Step["apart"] = (inputs, state) => {
+    const { updates = [], ...given } = attempt(name, program, inputs, state);
     for (const [entry, tensor] of Object.entries(given.state)) checkEntry(name, entry, tensor, initial[entry]);
-    return given;
+    const changed = new Set(Object.keys(given.state));
+    for (const { entries, gradient } of updates)
+      for (const entry of Object.values(entries)) {
+        checkEntry(name, entry, gradient, initial[entry]);
+        if (changed.has(entry)) throw new PipeError(`${name} changes the state "${entry}" twice in one step.`);
+        changed.add(entry);
+      }
+    return { ...given, updates };
   };
   return {
     name,
-    call(inputs, state, steps) {
-      if (steps === null) return once(inputs, state);
-      const apart = Object.entries(inputs).map(([key, tensor]) => [key, tf.unstack(tensor)] as const);
-      const outputs: Record<string, tf.Tensor>[] = [];
-      let changed: Record<string, tf.Tensor> = {};
-      for (let i = 0; i < steps; i++) {
-        const own = Object.fromEntries(apart.map(([key, tensors]) => [key, tensors[i]!]));
-        const given = once(own, { ...state, ...changed });
-        changed = { ...changed, ...given.state };
-        outputs.push(given.outputs);
-      }
-      const names = Object.keys(outputs[0]!);
-      const stacked = names.map((key) => [key, tf.stack(outputs.map((output) => output[key]!))] as const);
-      return { outputs: Object.fromEntries(stacked), state: changed };
+    apart,
+    call(inputs, state) {
+      const { outputs, state: changed, updates } = apart(inputs, state);
+      const made = updates.map((update) => updated(update, state));
+      return {
+        outputs: Object.assign({}, outputs, ...made.map((each) => each.outputs)),
+        state: Object.assign({}, changed, ...made.map((each) => each.state)),
+      };
     },
   };
 }
 
-function attempt(
-  name: string,
-  program: StepProgram,
-  inputs: Record<string, tf.Tensor>,
-  state: Readonly<Record<string, tf.Tensor>>,
-): ReturnType<StepProgram> {
+function attempt(name: string, program: StepProgram, inputs: Tensors, state: Tensors): ReturnType<StepProgram> {
   try {
-    return program(inputs, { ...state });
+    return program({ ...inputs }, { ...state });
   } catch (cause) {
     if (cause instanceof PipeError) throw cause;
     const kernel = /gradient function not found for (\w+)/.exec(String(cause))?.[1];

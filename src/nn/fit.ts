@@ -24,8 +24,8 @@ export { inWords } from "./fit/words.ts";
 
 /**
  * Trains: the one loop of this project. In each iteration the phases whose `every` divides it run in order; each
- * computes its losses, their gradient and its parts' update in one graph, and parameters and optimiser state stay with
- * the runner.
+ * computes its losses and their gradient in one graph, then its parts' update in place; parameters and optimiser state
+ * stay with the runner.
  *
  * The same call goes on where a killed or aborted one stopped, and ends with the same bytes: `checkpoints/` (the last
  * `keep` and the best) and `log.jsonl` (losses, means since the line before; validations). `timing.jsonl` (samples/s,
@@ -78,7 +78,7 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     else {
       await using timing = await RunLog.open(join(folder, "timing.jsonl"), "all");
       await syncFolder(folder);
-      const units = unitsOf(options.phases, withDefaults(options).stepsPerRun);
+      const units = unitsOf(options.phases);
       await using steps = compileSteps(programsOf(options, units), { ...options, state: saved.state });
       // The runner has it now; of a large network it would be held twice.
       saved.state = {};

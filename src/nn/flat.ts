@@ -50,18 +50,30 @@ export interface Differentiated<Values> {
   readonly gradient: tf.Tensor1D;
 }
 
+type Totalled = { readonly total: tf.Scalar } & Record<string, tf.Tensor>;
+
 /**
  * Calls `loss` with a vector's parameters and gives what it returns, beside the gradient of its `total` by the vector.
  * The gradient is taken by the pieces and joined once: by the vector itself, through its slices, it would be a sum of
  * as many padded vectors as there are parameters. May be nested, for gradients of gradients.
  */
-export function differentiate<Values extends { readonly total: tf.Scalar } & Record<string, tf.Tensor>>(
+export function differentiate<Values extends Totalled>(
   vector: tf.Tensor1D,
   specs: readonly ParameterSpec[],
   loss: (parameters: Parameters) => Values,
 ): Differentiated<Values> {
-  const parameters = parametersOf(vector, specs);
-  const pieces = [...parameters.values()];
+  const { values, gradients } = differentiateParts({ all: { vector, specs } }, ({ all }) => loss(all!));
+  return { values, gradient: gradients.all! };
+}
+
+/** The same for the vectors of several parts, in one backward pass. */
+export function differentiateParts<Values extends Totalled>(
+  parts: Readonly<Record<string, { readonly vector: tf.Tensor1D; readonly specs: readonly ParameterSpec[] }>>,
+  loss: (parameters: Record<string, Parameters>) => Values,
+): { readonly values: Values; readonly gradients: Record<string, tf.Tensor1D> } {
+  const parameters = Object.fromEntries(
+    Object.entries(parts).map(([part, { vector, specs }]) => [part, parametersOf(vector, specs)]),
+  );
   let inside: Values | undefined;
   const { grads } = tf.engine().gradients(
     () => {
@@ -69,17 +81,21 @@ export function differentiate<Values extends { readonly total: tf.Scalar } & Rec
       inside = each(loss(parameters), (tensor) => tf.keep(tf.clone(tensor)));
       return inside.total;
     },
-    pieces,
+    Object.values(parameters).flatMap((pieces) => [...pieces.values()]),
     undefined,
     true,
   );
   const values = each(inside!, (tensor) => tf.clone(tensor));
   tf.dispose(inside);
-  const flat = pieces.map((piece, i) => {
-    const gradient: tf.Tensor | null | undefined = grads[i];
-    return gradient ? tf.reshape(gradient, [piece.size]) : tf.zeros<tf.Rank.R1>([piece.size]);
+  let at = 0;
+  const joined = Object.entries(parameters).map(([part, pieces]) => {
+    const flat = Array.from(pieces.values(), (piece) => {
+      const gradient: tf.Tensor | null | undefined = grads[at++];
+      return gradient ? tf.reshape(gradient, [piece.size]) : tf.zeros<tf.Rank.R1>([piece.size]);
+    });
+    return [part, tf.concat(flat as tf.Tensor1D[])] as const;
   });
-  return { values, gradient: tf.concat(flat as tf.Tensor1D[]) };
+  return { values, gradients: Object.fromEntries(joined) };
 }
 
 function each<Values extends Record<string, tf.Tensor>>(

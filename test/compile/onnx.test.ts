@@ -18,7 +18,7 @@ async function optimised(file: Uint8Array): Promise<Record<string, number>> {
   const folder = await mkdtemp(join(tmpdir(), "optimised-"));
   const host = new SessionHost("optimised", {});
   try {
-    await host.open(file, join(folder, "model.onnx"));
+    await host.open(file, { optimisedPath: join(folder, "model.onnx") });
     return countOps(await readFile(join(folder, "model.onnx")));
   } finally {
     await host.close();

@@ -88,7 +88,7 @@ describe.each(engines)("%s", (engine) => {
     );
   });
 
-  test("several steps in one graph are the steps one by one", async () => {
+  test("several steps at once are the steps one by one", async () => {
     await using together = open(engine);
     await using single = open(engine);
     const feeds = [0, 1, 2].map(feed);

@@ -131,7 +131,7 @@ describe("what is computed", () => {
   });
 });
 
-describe("several steps in one graph", () => {
+describe("several steps at once", () => {
   const cases: [string, number, number, (iteration: number) => string | undefined][] = [
     ["blocks of critic steps between generator steps", 3, 5, () => undefined],
     ["whole iterations where every phase runs in each", 1, 4, () => undefined],

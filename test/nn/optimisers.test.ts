@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { withBackend } from "../../src/compile/backends.ts";
 import { compileSteps, type Value } from "../../src/compile/index.ts";
-import { adam, adamW, type Optimiser, rmsprop } from "../../src/nn/optimisers.ts";
+import { adam, adamW, byRule, type Optimiser, rmsprop } from "../../src/nn/optimisers.ts";
 import { constant, cosine, exponential, type Schedule, stepped } from "../../src/nn/schedules.ts";
 
 const oracle = JSON.parse(readFileSync(new URL("./optimisers.json", import.meta.url), "utf8")) as {
@@ -55,6 +55,42 @@ describe.each(["js", "onnx"] as const)("%s", (engine) => {
       });
     }
   });
+});
+
+test.each(Object.entries(optimisers))("%s in place: the bits of the same in tensors", async (name, optimiser) => {
+  const { start, gradients } = oracle;
+  const vector = (data: number[]): Value => ({ data: Float32Array.from(data), shape: [data.length] });
+  await using steps = compileSteps(
+    {
+      tensors: ({ gradient }, { parameters, ...own }) => {
+        const next = optimiser.update(parameters as tf.Tensor1D, gradient as tf.Tensor1D, own);
+        return { outputs: {}, state: { parameters: next.parameters, ...next.state } };
+      },
+      inPlace: ({ gradient }, before) => {
+        const entries = Object.fromEntries(Object.keys(before).map((entry) => [entry, entry]));
+        const { update, state } = byRule(optimiser.rule!, gradient as tf.Tensor1D, before, entries);
+        return { outputs: {}, state, updates: [{ ...update, norm: "norm" }] };
+      },
+    },
+    { name, engine: "onnx", threads: 1, state: { parameters: vector(start), ...optimiser.start(start.length) } },
+  );
+  const after = async (program: "tensors" | "inPlace") => {
+    await steps.write({ parameters: vector(start), ...optimiser.start(start.length) });
+    const states: Record<string, Value>[] = [];
+    for (const gradient of gradients) {
+      const { norm } = await steps.run(program, { gradient: vector(gradient) });
+      if (norm) expect(norm.data[0]).toBeCloseTo(Math.hypot(...gradient), 4);
+      states.push(await steps.read());
+    }
+    return states;
+  };
+  const [inPlace, inTensors] = [await after("inPlace"), await after("tensors")];
+  if (!name.includes("clipped")) expect(inPlace).toEqual(inTensors);
+  // The norm is summed in another order.
+  else
+    for (const [i, { parameters }] of inTensors.entries())
+      for (const [j, value] of parameters!.data.entries())
+        expect(Math.abs(inPlace[i]!.parameters!.data[j]! - value)).toBeLessThan(1e-6);
 });
 
 test("every oracle has its optimiser", () => {

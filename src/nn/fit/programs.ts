@@ -1,9 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { StepProgram, Value } from "../../compile/index.ts";
+import type { StepProgram, Update, Value } from "../../compile/index.ts";
 import { PipeError } from "../../errors.ts";
-import { differentiate, flatten, parametersOf, unflatten } from "../flat.ts";
+import { differentiateParts, flatten, parametersOf, unflatten } from "../flat.ts";
+import { byRule } from "../optimisers.ts";
 import type { Parameters } from "../parameters.ts";
-import { count, type ParameterSpec, type Weights } from "../weights.ts";
+import { count, type Weights } from "../weights.ts";
 import type { Unit } from "./schedule.ts";
 import type { FitOptions, Phase } from "./types.ts";
 
@@ -52,19 +53,23 @@ export function weightsIn(state: Readonly<Record<string, Value>>, parts: Specs):
  * One iteration of a unit: losses, gradient and update of its phases, one after the other. Gives each loss, the total,
  * and for each part trained the Euclidean norm of its gradient, scalars all.
  */
-export function stepProgram(unit: Unit, specs: Specs): StepProgram {
+export function stepProgram({ phases }: Unit, specs: Specs): StepProgram {
   return (inputs, state) => {
     const outputs: Record<string, tf.Tensor> = {};
     const changed: Record<string, tf.Tensor> = {};
-    for (const phase of unit.phases) {
+    const updates: Update[] = [];
+    for (const phase of phases) {
       const given = Object.entries(inputs)
         .filter(([key]) => key.startsWith(feedOf(phase.name, "")))
         .map(([key, tensor]) => [key.slice(feedOf(phase.name, "").length), tensor]);
-      const step = phaseStep(phase, specs, Object.fromEntries(given), { ...state, ...changed });
+      // Vectors that another phase looks at afterwards, or has changed, cannot wait for the end of the step.
+      const apart = phase === phases.at(-1) && phase.trains.every((part) => !changed[vectorOf(part)]);
+      const step = phaseStep(phase, specs, Object.fromEntries(given), { ...state, ...changed }, apart);
       Object.assign(outputs, step.outputs);
       Object.assign(changed, step.state);
+      updates.push(...step.updates);
     }
-    return { outputs, state: changed };
+    return { outputs, state: changed, updates };
   };
 }
 
@@ -73,39 +78,35 @@ export function lookProgram(program: NonNullable<FitOptions["programs"]>[string]
   return (inputs, state) => ({ outputs: program(partsOf(specs, state), inputs), state: {} });
 }
 
-function phaseStep(
-  phase: Phase,
-  specs: Specs,
-  inputs: Record<string, tf.Tensor>,
-  state: State,
-): ReturnType<StepProgram> {
+function phaseStep(phase: Phase, specs: Specs, inputs: Record<string, tf.Tensor>, state: State, apart: boolean) {
   const { name, trains, optimiser } = phase;
-  const vectors = trains.map((part) => state[vectorOf(part)] as tf.Tensor1D);
+  const vectorIn = (part: string) => state[vectorOf(part)] as tf.Tensor1D;
   const frozen = Object.fromEntries(Object.entries(specs).filter(([part]) => !trains.includes(part)));
   const constants = partsOf(frozen, state);
-  // Several parts in one backward pass: one vector of them all. A single one needs no copy.
-  const vector = vectors.length === 1 ? vectors[0]! : tf.concat(vectors);
-  const { values, gradient } = differentiate(
-    vector,
-    trains.flatMap((part) => specs[part]!),
-    (parameters) => {
-      const trained = trains.map((part) => [part, pick(parameters, specs[part]!)]);
-      return weighted(phase, phase.losses({ ...constants, ...Object.fromEntries(trained) }, inputs));
-    },
+  const trained = trains.map((part) => [part, { vector: vectorIn(part), specs: specs[part]! }] as const);
+  const { values, gradients } = differentiateParts(Object.fromEntries(trained), (parameters) =>
+    weighted(phase, phase.losses({ ...constants, ...parameters }, inputs)),
   );
-  const sizes = vectors.map(({ size }) => size);
-  const gradients = vectors.length === 1 ? [gradient] : tf.split(gradient, sizes);
   const outputs = Object.fromEntries(Object.entries(values).map(([loss, value]) => [lossOf(name, loss), value]));
   const changed: Record<string, tf.Tensor> = {};
-  trains.forEach((part, i) => {
-    outputs[normOf(name, part)] = tf.sqrt(tf.sum(tf.square(gradients[i]!)));
-    const slots = Object.keys(optimiser.start(0));
-    const remembered = Object.fromEntries(slots.map((slot) => [slot, state[slotOf(name, part, slot)]!]));
-    const next = optimiser.update(vectors[i]!, gradients[i] as tf.Tensor1D, remembered);
-    changed[vectorOf(part)] = next.parameters;
-    for (const [slot, tensor] of Object.entries(next.state)) changed[slotOf(name, part, slot)] = tensor;
-  });
-  return { outputs, state: changed };
+  const updates: Update[] = [];
+  for (const part of trains) {
+    const gradient = gradients[part]!;
+    const slots = Object.keys(optimiser.start(0)).map((slot) => [slot, slotOf(name, part, slot)] as const);
+    if (apart && optimiser.rule) {
+      const entries = { parameters: vectorOf(part), ...Object.fromEntries(slots) };
+      const { update, state: next } = byRule(optimiser.rule, gradient, state, entries);
+      updates.push({ ...update, norm: normOf(name, part) });
+      Object.assign(changed, next);
+    } else {
+      const own = Object.fromEntries(slots.map(([slot, entry]) => [slot, state[entry]!]));
+      const next = optimiser.update(vectorIn(part), gradient, own);
+      outputs[normOf(name, part)] = tf.sqrt(tf.sum(tf.square(gradient)));
+      changed[vectorOf(part)] = next.parameters;
+      for (const [slot, tensor] of Object.entries(next.state)) changed[slotOf(name, part, slot)] = tensor;
+    }
+  }
+  return { outputs, state: changed, updates };
 }
 
 /** The losses with their `total`, Σ weight · loss. Throws a PipeError when losses and weights do not have the same names. */
@@ -134,8 +135,4 @@ function partsOf(specs: Specs, state: State): Record<string, Parameters> {
   return Object.fromEntries(
     entries.map(([part, list]) => [part, parametersOf(state[vectorOf(part)] as tf.Tensor1D, list)]),
   );
-}
-
-function pick(parameters: Parameters, specs: readonly ParameterSpec[]): Parameters {
-  return new Map(specs.map(({ name }) => [name, parameters.get(name)!]));
 }

@@ -1,6 +1,6 @@
 import type { Phase } from "./types.ts";
 
-/** What one graph does in one iteration: a phase, or all phases where every one of them runs in each iteration. */
+/** What one graph does in one iteration. */
 export interface Unit {
   readonly name: string;
   readonly phases: readonly Phase[];
@@ -20,10 +20,8 @@ export interface Round {
   readonly runs: readonly Run[];
 }
 
-/** Phases as units: whole iterations where several of them may share a graph, else a unit a phase. */
-export function unitsOf(phases: readonly Phase[], stepsPerRun: number): readonly Unit[] {
-  const whole = stepsPerRun > 1 && phases.length > 1 && phases.every(({ every = 1 }) => every === 1);
-  if (whole) return [{ name: phases.map(({ name }) => name).join("+"), phases, every: 1 }];
+/** Phases as units, a graph each: what is updated in place is updated after a graph. */
+export function unitsOf(phases: readonly Phase[]): readonly Unit[] {
   return phases.map((phase) => ({ name: phase.name, phases: [phase], every: phase.every ?? 1 }));
 }
 

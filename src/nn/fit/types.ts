@@ -100,8 +100,8 @@ export interface FitOptions extends Pick<CompileOptions, "engine" | "provider" |
   readonly logEvery?: number;
   readonly validation?: Validation;
   /**
-   * Iterations that one graph may hold where phases allow: consecutive runs of one phase, or whole iterations when every
-   * phase runs in each. Larger graphs take longer to build and shorter to run when steps are small. Default 1.
+   * Consecutive iterations of one phase that are handed to the thread that computes in one piece: less waiting between
+   * small steps. The results are the same bytes. Default 1.
    */
   readonly stepsPerRun?: number;
   /** Batches made ahead of the step that runs. Default: two runs' worth. */
