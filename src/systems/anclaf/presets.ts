@@ -42,14 +42,16 @@ export interface Stage1Settings {
   readonly batch: number;
   /** Of Adam, for all parts; betas are 0.5 and 0.999. */
   readonly learningRate: number;
+  /** Whether the rate stays, or falls to 0 along half a cosine over the whole training. */
+  readonly schedule: "constant" | "cosine";
   /** Updates of D for one of G and C. */
   readonly critics: number;
 }
 
 export const stage1Presets: Record<AnclafPreset, Stage1Settings> = {
-  paper: { batch: 300, learningRate: 1e-4, critics: 5 },
-  /** A batch for a few cores; three times the rate, for a run of thousands of iterations instead of a million. */
-  small: { batch: 16, learningRate: 3e-4, critics: 5 },
+  paper: { batch: 300, learningRate: 1e-4, schedule: "constant", critics: 5 },
+  /** A batch for a few cores; a higher rate that falls, for a run of thousands of iterations instead of a million. */
+  small: { batch: 16, learningRate: 4e-4, schedule: "cosine", critics: 5 },
 };
 
 /** How Q is joined to Z: four planes of probabilities, one plane of the likeliest id (0..3), or not at all. */

@@ -1,8 +1,10 @@
 import type { Scalar, Tensor } from "@tensorflow/tfjs-core";
 import type { Json } from "../../digest.ts";
+import { PipeError } from "../../errors.ts";
 import type { FitOptions, Phase } from "../../nn/fit.ts";
 import { adam } from "../../nn/optimisers.ts";
 import type { Parameters } from "../../nn/parameters.ts";
+import { cosine } from "../../nn/schedules.ts";
 import type { ParameterSpec } from "../../nn/weights.ts";
 import { combinerParameters } from "./combiner.ts";
 import {
@@ -41,6 +43,8 @@ export interface Stage1Options extends Partial<Stage1Settings> {
   readonly reconstruction?: Reconstruction;
   /** Instead of the preset's. */
   readonly sizes?: AnclafSizes;
+  /** Iterations of the whole training, which a falling rate needs. */
+  readonly iterations?: number;
 }
 
 /** What `fit` needs of ANCLaF's first stage, apart from data, folder and length. */
@@ -57,7 +61,12 @@ export interface Stage1 extends Required<Pick<FitOptions, "parts" | "phases" | "
  */
 export function stage1(options: Stage1Options): Stage1 {
   const { preset, form = "onehot", reconstruction = "direct", sizes = presets[preset] } = options;
-  const { batch, learningRate, critics } = { ...stage1Presets[preset], ...defined(options) };
+  const { batch, learningRate, schedule, critics } = { ...stage1Presets[preset], ...defined(options) };
+  const rateOf = (updates: number) =>
+    schedule === "cosine" ? cosine(learningRate, { length: updates }) : learningRate;
+  const { iterations } = options;
+  if (schedule === "cosine" && iterations === undefined)
+    throw new PipeError("A rate that falls along a cosine needs the number of iterations.");
   const phase = (
     name: keyof typeof STAGE1_WEIGHTS,
     trains: readonly Stage1Part[],
@@ -67,7 +76,7 @@ export function stage1(options: Stage1Options): Stage1 {
     name,
     trains,
     every,
-    optimiser: adam({ learningRate, betas: [0.5, 0.999] }),
+    optimiser: adam({ learningRate: rateOf(Math.ceil((iterations ?? 0) / every)), betas: [0.5, 0.999] }),
     weights: STAGE1_WEIGHTS[name],
     losses: (parts, { clean, distorted, ...rest }) =>
       losses(parts as Record<Stage1Part, Parameters>, {
@@ -96,16 +105,17 @@ export function stage1(options: Stage1Options): Stage1 {
         return { affect, quadrant };
       },
     },
-    settings: { batch, learningRate, critics },
+    settings: { batch, learningRate, schedule, critics },
     config: { sizes: { ...sizes }, form, reconstruction, batch } as Json,
   };
 }
 
 /** Without the settings that were passed as undefined. */
-function defined({ batch, learningRate, critics }: Stage1Options): Partial<Stage1Settings> {
+function defined({ batch, learningRate, schedule, critics }: Stage1Options): Partial<Stage1Settings> {
   return {
     ...(batch !== undefined && { batch }),
     ...(learningRate !== undefined && { learningRate }),
+    ...(schedule !== undefined && { schedule }),
     ...(critics !== undefined && { critics }),
   };
 }

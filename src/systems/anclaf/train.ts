@@ -5,7 +5,7 @@ import { type TrainingFaces, trainingBatches } from "./training-batches.ts";
 import { stage1Validation } from "./validation.ts";
 
 export interface TrainOptions
-  extends Stage1Options,
+  extends Omit<Stage1Options, "iterations">,
     Pick<
       FitOptions,
       "name" | "folder" | "iterations" | "seed" | "engine" | "provider" | "threads" | "signal" | "progress"

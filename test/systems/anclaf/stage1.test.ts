@@ -106,8 +106,18 @@ describe("phases", () => {
     expect(phases[0]!.weights).toEqual({ real: 1, fake: 1, penalty: 10, quadrant: 1 });
     expect(phases[1]!.weights).toMatchObject({ adversarial: 1, reconstruction: 10, quadrant: 1, rmse: 1, ccc: 1 });
     expect(STAGE1_PARTS.map((part) => count(parts[part]))).toEqual([456_864, 2_808_048, 11_214_786]);
-    expect(settings).toEqual({ batch: 300, learningRate: 1e-4, critics: 5 });
+    expect(settings).toEqual({ batch: 300, learningRate: 1e-4, schedule: "constant", critics: 5 });
   });
+});
+
+test("a rate that falls reaches 0 with the last update of each phase", () => {
+  const { phases } = stage1({ preset: "small", iterations: 20 });
+  expect(phases.map(({ optimiser: { rate } }) => [rate.at(0), rate.at(10), rate.at(20)])).toEqual([
+    [4e-4, 2e-4, 0],
+    [4e-4, 0, 0],
+  ]);
+  expect(phases[1]!.optimiser.rate.at(2)).toBeCloseTo(2e-4, 10);
+  expect(() => stage1({ preset: "small" })).toThrow("needs the number of iterations");
 });
 
 describe("a short training", () => {
@@ -118,7 +128,13 @@ describe("a short training", () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   test("lowers the reconstruction and the affect loss; G and C wait for their turn", { timeout: 120_000 }, async () => {
-    const { parts, phases, programs, config } = stage1({ preset: "small", sizes, learningRate: 3e-3, critics: 2 });
+    const { parts, phases, programs, config } = stage1({
+      preset: "small",
+      sizes,
+      learningRate: 3e-3,
+      schedule: "constant",
+      critics: 2,
+    });
     const faces = drawnFaces(64, side);
     const indices = Array.from({ length: 64 }, (_, i) => i);
     const batch = trainingBatches(faces, { indices, batch: 16, seed: 1 });
