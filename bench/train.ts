@@ -6,7 +6,7 @@
  * `small`: two convolutions and two dense layers, batch 32; `d` and `g`: ANCLaF's discriminator step with gradient penalty
  * and generator step, preset paper, batch 16; all with Adam. PyTorch (`bench/train.py`) has the same networks and losses
  * and other random weights. Rounds alternate, and the best step of each side counts; CPU time of the best step is told
- * beside it, since a busy machine spoils the other. The first step's losses must equal tfjs-backend-cpu's for `small`.
+ * beside it, since a busy machine spoils the other (THREADS=1: threads that wait burn CPU time, too). The first step's losses must equal tfjs-backend-cpu's for `small`.
  * `memory`: 10,000 tiny steps; the process's memory and the number of tensors after each 2,000.
  * What it does not show: GPUs, other processors, PyTorch's compiled modes, and making the batches.
  */
@@ -21,6 +21,7 @@ import { anclaf, type Subject, small } from "./train-programs.ts";
 
 const SECONDS = Number(process.argv[2] ?? 8);
 const ROUNDS = 3;
+const THREADS = Number(process.env.THREADS ?? availableParallelism());
 interface Cost {
   readonly wall: number;
   readonly cpu: number;
@@ -28,7 +29,7 @@ interface Cost {
 const never: Cost = { wall: Number.POSITIVE_INFINITY, cpu: Number.POSITIVE_INFINITY };
 const wanted = process.argv.length > 3 ? process.argv.slice(3) : ["small", "d", "g", "memory"];
 
-console.log(`${availableParallelism()} cores, Node ${process.version}\n`);
+console.log(`${THREADS} thread(s) of ${availableParallelism()}, Node ${process.version}\n`);
 if (wanted.some((name) => name !== "memory")) {
   console.log(
     "| step | compileSteps(), ms (CPU ms) | PyTorch, ms (CPU ms) | ratio, wall | ratio, CPU | first step, ms |",
@@ -74,7 +75,7 @@ function least(a: Cost, b: Cost): Cost {
 }
 
 function open({ name, programs, state }: Subject, engine: "onnx" | "js"): Steps<string> {
-  return compileSteps(programs, { name, engine, state });
+  return compileSteps(programs, { name, engine, state, threads: THREADS });
 }
 
 async function best(step: () => Promise<unknown>): Promise<Cost> {
@@ -92,11 +93,9 @@ async function best(step: () => Promise<unknown>): Promise<Cost> {
 
 function pytorch(name: string, batch: number): { cost: Cost; version: string } | null {
   const script = fileURLToPath(new URL("./train.py", import.meta.url));
-  const child = spawnSync(
-    process.env.PYTHON ?? "python3",
-    [script, name, `${batch}`, `${SECONDS}`, `${availableParallelism()}`],
-    { encoding: "utf8" },
-  );
+  const child = spawnSync(process.env.PYTHON ?? "python3", [script, name, `${batch}`, `${SECONDS}`, `${THREADS}`], {
+    encoding: "utf8",
+  });
   if (child.status !== 0) return null;
   const [wall, , cpu, version] = child.stdout.trim().split(" ");
   return { cost: { wall: Number(wall), cpu: Number(cpu) }, version: version ?? "" };
