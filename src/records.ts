@@ -23,6 +23,24 @@ export interface Source {
   readonly bytes: number;
   /** sha256 of the bytes, hex. */
   readonly digest: string;
+  /** Where it is a clip of a labelled data set. */
+  readonly clip?: FoldedClip;
+}
+
+/** What a clip is to a fold: which people a fold's model learned from decides what may be concluded from its latents. */
+export interface FoldedClip {
+  /** Unique in the data set. */
+  readonly id: string;
+  /** Who may not stand in two folds: the actor, or the session. */
+  readonly group: string;
+  /** From 0. */
+  readonly fold: number;
+  readonly folds: number;
+  readonly part: "training" | "validation" | "test";
+  /** sha256 (hex) of the split and the fold's number: what that fold's models say that they were trained on. */
+  readonly digest: string;
+  /** Labelled frames, those included whose face could not be cut out. */
+  readonly labelled: number;
 }
 
 /** An input that was named but may not be read, with the reason in words. It becomes a failed item, never a silent gap. */
@@ -56,6 +74,12 @@ export interface Frame {
   readonly image: Image;
 }
 
+/** Ground truth of one subject in one frame, in the native units of its data set. */
+export interface Label {
+  readonly valence: number;
+  readonly arousal: number;
+}
+
 /** What every row says of one subject in one sampled frame. */
 export interface Subject {
   readonly index: number;
@@ -70,14 +94,16 @@ export interface Subject {
   readonly score: number;
   /** x0, y0, x1, y1, … in pixels of the frame; null where the detector gives none. */
   readonly landmarks: Float32Array | null;
+  /** Absent where none is known, as in videos that nobody annotated. */
+  readonly label?: Label;
 }
 
 /** One face or body cut from a frame. `image` is null exactly when `status` is not `ok`. */
 export interface Crop extends Subject {
   readonly kind: "crop";
   readonly image: Image | null;
-  /** Size of the frame that the crop was cut from, pixels. */
-  readonly frame: { readonly width: number; readonly height: number };
+  /** Size of the frame that the crop was cut from, pixels; null where crops were kept and frames were not. */
+  readonly frame: { readonly width: number; readonly height: number } | null;
 }
 
 /** Latent Z (and quadrant Q) of one crop. `z` is null exactly when `status` is not `ok`. */

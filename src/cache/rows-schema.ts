@@ -15,11 +15,11 @@ import type { Json } from "../digest.ts";
 import type { Subject } from "../records.ts";
 
 /** One line of `rows.arrow`: a subject of a sampled frame, or that frame without one. */
-export interface Row extends Subject {
+export interface Row extends Omit<Subject, "label"> {
   readonly q: Float32Array | null;
   /** Position of its latent in the entry's z shards; null where it has none. */
   readonly z: number | null;
-  /** Labels by name; null where none are known. */
+  /** Labels by name, native units: a `Label` where the subject has one; null where none are known. */
   readonly labels: Json | null;
 }
 

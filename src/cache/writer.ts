@@ -28,7 +28,8 @@ export interface WriterOptions {
   /** A shard stays below this many bytes, if one latent does (default 1 GiB). */
   readonly shardBytes?: number;
   /**
-   * Facts for the marker. Read when the entry is published; `weights` also at the first latent, for the shards.
+   * Facts for the marker. Read when the entry is published; `weights` and `labels` (their data set and range)
+   * also at the first latent, for the shards.
    */
   readonly facts: Readonly<Record<string, Json>>;
 }
@@ -83,11 +84,11 @@ export class LatentWriter implements AsyncDisposable {
   }
 
   /**
-   * Adds a row, and its latent if it has one.
+   * Adds a row, and its latent if it has one. `labels` are the latent's own unless others are given.
    *
    * @throws PipeError naming frame and track when z is not finite, is beyond float16, or changes its shape.
    */
-  async append(latent: Latent, labels: Json | null = null): Promise<void> {
+  async append(latent: Latent, labels: Json | null = latent.label ? { ...latent.label } : null): Promise<void> {
     const name = `frame ${latent.index} (pts ${latent.pts} µs), track ${latent.track}`;
     const { index, pts, status, track, shot, box, score, landmarks, q } = latent;
     if (q !== null && q.length !== 4) throw new PipeError(`${name}: q has ${q.length} values instead of 4.`);
@@ -150,6 +151,7 @@ export class LatentWriter implements AsyncDisposable {
     const { key, facts } = this.#options;
     const pairs: [string, string][] = [["key", key]];
     if (this.#shape !== null) pairs.push(["shape", JSON.stringify(this.#shape)], ["dtype", this.#dtype]);
+    if (facts.labels !== undefined) pairs.push(["labels", JSON.stringify(facts.labels)]);
     if (typeof facts.weights === "string") pairs.push(["weights", facts.weights]);
     return new Map(pairs);
   }

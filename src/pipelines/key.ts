@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { canonical, digestOf, type Json } from "../digest.ts";
+import type { Source } from "../records.ts";
 import type { AnyStage, Stages } from "../stages/define.ts";
 import type { Step } from "./bind.ts";
 
@@ -39,6 +40,22 @@ export async function partsOf(steps: readonly Step[], stages: Stages): Promise<S
         options: Object.fromEntries(kept),
         models: (await known.models?.(options)) ?? {},
       };
+    }),
+  );
+}
+
+/** The parts as one source has them, where it decides which model a stage takes. */
+export async function partsFor(
+  source: Source,
+  steps: readonly Step[],
+  parts: readonly StepParts[],
+  stages: Stages,
+): Promise<readonly StepParts[]> {
+  return Promise.all(
+    parts.map(async (part, i) => {
+      const { stage, options } = steps[i]!;
+      const own = await (stages[stage] as AnyStage).modelsFor?.(options, source);
+      return own === undefined ? part : { ...part, models: { ...part.models, ...own } };
     }),
   );
 }

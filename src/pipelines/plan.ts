@@ -3,7 +3,7 @@ import { reasonOf } from "../errors.ts";
 import type { Refused, Source } from "../records.ts";
 import type { AnyStage, Cached, Stages } from "../stages/define.ts";
 import type { BoundPipeline, Step } from "./bind.ts";
-import { difference, keysOf, partsOf, type StepKey } from "./key.ts";
+import { difference, keysOf, partsFor, partsOf, type StepKey, type StepParts } from "./key.ts";
 
 /** What is to be done with one source, and why: plain data. */
 export interface PlanItem {
@@ -59,13 +59,8 @@ export async function* plan(pipeline: BoundPipeline, options: PlanOptions): Asyn
     signal.throwIfAborted();
     if ("refused" in source) yield { item: refusal(source, source.refused) };
     else {
-      const keys = keysOf(source.digest, parts);
-      const task: Task = {
-        pipeline: pipeline.name,
-        source,
-        steps: pipeline.steps.map((step, i) => ({ ...step, ...keys[i]! })),
-      };
-      yield await look(task, stages, force);
+      const task = await taskOf(pipeline, source, parts, stages).catch(reasonOf);
+      yield typeof task === "string" ? { item: refusal(source, task) } : await look(task, stages, force);
     }
     if (++n >= limit) return;
   }
@@ -75,6 +70,20 @@ export async function* plan(pipeline: BoundPipeline, options: PlanOptions): Asyn
 export async function cachedFor(task: Task, stages: Stages): Promise<Cached | undefined> {
   const last = task.steps.at(-1)!;
   return stages[last.stage]?.cached?.(last.options, { source: task.source, key: last.key });
+}
+
+async function taskOf(
+  pipeline: BoundPipeline,
+  source: Source,
+  parts: readonly StepParts[],
+  stages: Stages,
+): Promise<Task> {
+  const keys = keysOf(source.digest, await partsFor(source, pipeline.steps, parts, stages));
+  return {
+    pipeline: pipeline.name,
+    source,
+    steps: pipeline.steps.map((step, i) => ({ ...step, ...keys[i]! })),
+  };
 }
 
 async function look(task: Task, stages: Stages, force: boolean): Promise<Planned> {

@@ -55,6 +55,8 @@ export interface StageDefinition<
   readonly runtime?: readonly (keyof z.output<Schema> & string)[];
   /** sha256 of every model file that shapes the output, by name: part of the key. */
   readonly models?: (options: z.output<Schema>) => Promise<Record<string, string>>;
+  /** The same where the source decides which model it is, as the fold of a clip does: part of that source's key alone. */
+  readonly modelsFor?: (options: z.output<Schema>, source: Source) => Promise<Record<string, string>>;
   /** It is the last to read its records' pixels, and gives their memory back (`giveBack`) to who lent it. */
   readonly givesBack?: true;
   /** Sources only: what there is to work on. */

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { ENGINES, PROVIDERS } from "../compile/types.ts";
 import { canonical, type Json } from "../digest.ts";
+import { PipeError } from "../errors.ts";
 import { inBatches } from "../nn/batches.ts";
 import { readCheckpoint } from "../nn/checkpoint.ts";
-import type { Crop, Latent } from "../records.ts";
+import type { Crop, Latent, Source } from "../records.ts";
 import type { EncodedImage } from "../systems/anclaf/latents.ts";
 import { ANCLAF_PRESETS, presets, ZQ_FORMS, zqShape } from "../systems/anclaf/presets.ts";
 import { defineStage } from "./define.ts";
@@ -24,6 +25,11 @@ export default defineStage({
       .string()
       .optional()
       .describe("trained weights, a .safetensors file; default: the one that comes with the package for this preset"),
+    models: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("instead of a checkpoint: what train-anclaf wrote, of which each clip takes its own fold's model"),
     seed: z.int().nonnegative().optional().describe("instead of a checkpoint: untrained weights of this seed"),
     zq: z
       .enum(ZQ_FORMS)
@@ -34,17 +40,35 @@ export default defineStage({
     provider: z.enum(PROVIDERS).default("cpu").describe("ONNX Runtime's execution provider"),
     threads: z.int().positive().optional().describe("threads of the networks; default: the machine's cores"),
   }),
-  // The checkpoint counts by its bytes, as a model, not by its path.
-  runtime: ["checkpoint", "batch", "engine", "provider", "threads"],
+  // Checkpoints count by their bytes, as models, not by their paths.
+  runtime: ["checkpoint", "models", "batch", "engine", "provider", "threads"],
   async models(options): Promise<Record<string, string>> {
     const { checkpointFor } = await import("../systems/anclaf/load.ts");
+    if (options.models !== undefined) {
+      if (options.checkpoint !== undefined || options.seed !== undefined)
+        throw new PipeError("encode-latents is given models, and a checkpoint or a seed besides.", {
+          hint: "Give one of them: the folds' models, one checkpoint for all sources, or a seed.",
+        });
+      const { resultsIn } = await import("../report/training-result.ts");
+      if ((await resultsIn(options.models)).length === 0)
+        throw new PipeError(`${options.models} holds no finished training, and encode-latents is to take its models.`, {
+          hint: "Train first: pipe run train-anclaf; or name the folder that it wrote: --models DIR",
+        });
+      return {};
+    }
     const checkpoint = checkpointFor(options);
     return checkpoint === undefined ? {} : { anclaf: (await readCheckpoint(checkpoint)).digest };
   },
+  async modelsFor(options, source): Promise<Record<string, string>> {
+    return options.models === undefined ? {} : { anclaf: (await modelOf(options.models, options, source)).digest };
+  },
   run: (options, context) =>
     async function* (crops) {
-      const { preset, checkpoint, seed, zq: form, batch, engine, provider, threads } = options;
-      const encoder = await context.shared(`encode-latents ${canonical(options as Json)}`, async () => {
+      const { preset, models, seed, zq: form, batch, engine, provider, threads } = options;
+      const checkpoint =
+        models === undefined ? options.checkpoint : (await modelOf(models, options, context.source)).path;
+      const name = `encode-latents ${canonical({ ...options, checkpoint } as Json)}`;
+      const encoder = await context.shared(name, async () => {
         const { openEncoder } = await import("../systems/anclaf/latents.ts");
         const opened = await openEncoder({
           preset,
@@ -74,8 +98,18 @@ export default defineStage({
     },
 });
 
+/** The model that never saw the source's people, if they are tested: that of its fold, which is checked to be just that. */
+async function modelOf(models: string, { preset }: { preset: string }, { name, clip }: Source) {
+  if (clip === undefined)
+    throw new PipeError(`${name} is in no fold, and encode-latents is to take its fold's model.`, {
+      hint: "Only read-faces gives clips with folds; for videos name one --checkpoint.",
+    });
+  const { foldModel } = await import("../report/fold-model.ts");
+  return foldModel(models, clip, preset);
+}
+
 function latentOf(crop: Crop, encoded: EncodedImage | null, shape: readonly number[]): Latent {
-  const { index, pts, status, track, shot, box, score, landmarks } = crop;
-  const subject = { index, pts, status, track, shot, box, score, landmarks };
+  const { index, pts, status, track, shot, box, score, landmarks, label } = crop;
+  const subject = { index, pts, status, track, shot, box, score, landmarks, ...(label && { label }) };
   return { kind: "latent", ...subject, z: encoded?.z ?? null, shape, q: encoded?.q ?? null };
 }

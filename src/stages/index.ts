@@ -5,6 +5,7 @@ import cropFaces from "./crop-faces.ts";
 import encodeLatents from "./encode-latents.ts";
 import evaluateAnclaf from "./evaluate-anclaf.ts";
 import extractFrames from "./extract-frames.ts";
+import readFaces from "./read-faces.ts";
 import readLatents from "./read-latents.ts";
 import splitFaces from "./split-faces.ts";
 import trainAnclaf from "./train-anclaf.ts";
@@ -18,6 +19,7 @@ export const stages = {
   "encode-latents": encodeLatents,
   "evaluate-anclaf": evaluateAnclaf,
   "extract-frames": extractFrames,
+  "read-faces": readFaces,
   "read-latents": readLatents,
   "split-faces": splitFaces,
   "train-anclaf": trainAnclaf,

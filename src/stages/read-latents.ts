@@ -5,8 +5,19 @@ import { contentDigest, readMarker } from "../cache/marker.ts";
 import { chooseRecipe, recipeOf } from "../cache/recipe.ts";
 import type { Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
-import type { Refused, Source } from "../records.ts";
+import type { FoldedClip, Refused, Source } from "../records.ts";
 import { defineStage } from "./define.ts";
+
+const labelSchema = z.object({ valence: z.number(), arousal: z.number() });
+const clipSchema: z.ZodType<FoldedClip> = z.object({
+  id: z.string(),
+  group: z.string(),
+  fold: z.int().nonnegative(),
+  folds: z.int().positive(),
+  part: z.enum(["training", "validation", "test"]),
+  digest: z.string(),
+  labelled: z.int().nonnegative(),
+});
 
 /** The start of every cheap pipeline: cached latents, in the order and with the rows that they were stored with. */
 export default defineStage({
@@ -22,9 +33,14 @@ export default defineStage({
       .regex(/^[0-9a-f]{4,16}$/, "is the first 4 to 16 hex digits of a recipe")
       .optional()
       .describe("where the folder holds latents made in several ways, which way, by its first hex digits"),
+    fold: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe("of latents of labelled faces: those that this fold's model made, counted from 0"),
   }),
   runtime: ["input"],
-  async *sources({ input, recipe }, { signal }) {
+  async *sources({ input, recipe, fold }, { signal }) {
     const root = resolve(input);
     const folders = await entryFolders(root);
     if (folders.length === 0)
@@ -40,10 +56,23 @@ export default defineStage({
       if ("problem" in marker) refused.push({ path: folder, name, refused: marker.problem });
       else {
         const bytes = marker.files.reduce((sum, file) => sum + file.bytes, 0);
-        const source = { path: folder, name: marker.source.name, bytes, digest: contentDigest(marker) };
+        const clip = clipSchema.safeParse(marker.facts.clip).data;
+        if (fold !== undefined && clip?.fold !== fold) continue;
+        const { name } = marker.source;
+        const source = { path: folder, name, bytes, digest: contentDigest(marker), ...(clip && { clip }) };
         found.push({ source, recipe: recipeOf(marker.keyParts), parts: marker.keyParts });
       }
     }
+    const folds = [...new Set(found.map(({ source }) => source.clip?.fold))].sort();
+    if (fold !== undefined && found.length === 0)
+      throw new PipeError(`There are no cached latents of fold ${fold} in ${input}.`, {
+        hint: `Make some: pipe run extract-faces --fold ${fold} --output ${input}`,
+      });
+    if (folds.length > 1 && recipe === undefined)
+      throw new PipeError(
+        `${input} holds latents of several folds, each by its own model, which do not go together: ${folds.map((one) => one ?? "none").join(", ")}.`,
+        { hint: "Choose one: --set read-latents.fold=0" },
+      );
     const chosen = chooseRecipe(
       found.map(({ recipe, parts }) => ({ recipe, parts })),
       recipe,
@@ -59,14 +88,15 @@ export default defineStage({
       using entry = await openEntry(source.path);
       Object.assign(facts, entry.marker.facts);
       const seen = new Set<number>();
-      for await (const { z: position, labels: _labels, ...row } of entry.rows()) {
+      for await (const { z: position, labels, ...row } of entry.rows()) {
         signal.throwIfAborted();
         if (seen.has(row.index)) ledger.add("extra");
         else for (const name of ["demuxed", "decoded", "sampled"] as const) ledger.add(name);
         seen.add(row.index);
         const z = position === null ? null : new Float32Array(entry.size);
         if (z !== null) entry.readZ(position!, 1, z);
-        yield { kind: "latent", ...row, z, shape: entry.shape };
+        const label = labelSchema.safeParse(labels).data;
+        yield { kind: "latent", ...row, ...(label && { label }), z, shape: entry.shape };
       }
       context.verdict(entry.marker.verdict, entry.marker.detail);
     },

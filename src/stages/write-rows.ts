@@ -12,7 +12,7 @@ const FORMATS = ["jsonl", "csv"] as const;
 export default defineStage({
   name: "write-rows",
   summary: "crop* or latent* → one JSONL or CSV file a source, to look at",
-  version: 1,
+  version: 2,
   takes: ["crop", "latent"],
   gives: "artifact",
   options: z.strictObject({
@@ -55,12 +55,14 @@ const COLUMNS = [
   "score",
   "landmarks",
   "q",
+  "valence",
+  "arousal",
 ] as const;
 
 type Row = Record<(typeof COLUMNS)[number], Json>;
 
 function rowOf(record: Crop | Latent): Row {
-  const { index, pts, status, track, shot, box, score, landmarks } = record;
+  const { index, pts, status, track, shot, box, score, landmarks, label } = record;
   return {
     index,
     pts,
@@ -74,6 +76,8 @@ function rowOf(record: Crop | Latent): Row {
     score,
     landmarks: landmarks && Array.from(landmarks),
     q: record.kind === "latent" && record.q !== null ? Array.from(record.q) : null,
+    valence: label?.valence ?? null,
+    arousal: label?.arousal ?? null,
   };
 }
 

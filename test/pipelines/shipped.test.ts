@@ -60,7 +60,9 @@ describe("pipelines.yaml", () => {
     expect(rows.report.totals.counts.rows).toEqual(first.report.totals.counts.rows);
   });
 
-  it("train-anclaf and evaluate run on one fold of a few drawn faces", { timeout: 300_000 }, async () => {
+  it("train-anclaf, evaluate and extract-faces run on one fold of a few drawn faces", {
+    timeout: 300_000,
+  }, async () => {
     const [data, trained, output] = [path.join(await temporary(), "data"), await temporary(), await temporary()];
     await synthFaces({ clips: 5, frames: 3, actors: 5, output: data });
     const set = [`split-faces.store=${path.join(data, "../store")}`, "train-anclaf.batchSize=2"];
@@ -74,10 +76,20 @@ describe("pipelines.yaml", () => {
     );
     expect(readFileSync(path.join(output, "tables.md"), "utf8")).toContain("4 of 5 folds are not finished");
     expect(readFileSync(path.join(output, "reconstruction.csv"), "utf8")).toMatch(/\r\nocclusion,\d/);
+
+    // What was trained encodes its own fold's clips, and no other's.
+    const faces = [`read-faces.store=${path.join(data, "../store")}`];
+    const extracted = { data, models: trained, output: await temporary() };
+    const zero = await run(bind(pipelines["extract-faces"]!, stages, { ...extracted, fold: "0" }, faces), { stages });
+    expect(zero.report.items.map(({ status }) => status)).toEqual(Array(5).fill("done"));
+    expect(zero.report.totals.counts.rows.ok).toBe(15);
+    const one = await run(bind(pipelines["extract-faces"]!, stages, { ...extracted, fold: "1" }, faces), { stages });
+    expect(one.report.items.map(({ status }) => status)).toEqual(Array(5).fill("failed"));
+    expect(one.report.items[0]!.reason).toMatch(/no finished training of fold 1/);
   });
 
   it("has no pipeline that is not run above", () => {
-    const others = ["evaluate", "inspect-latents", "train-anclaf"];
+    const others = ["evaluate", "extract-faces", "inspect-latents", "train-anclaf"];
     expect(Object.keys(pipelines).sort()).toEqual([...Object.keys(SHORT), ...others].sort());
   });
 });

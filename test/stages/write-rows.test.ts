@@ -20,7 +20,7 @@ async function write(output: string, format: "jsonl" | "csv", records: readonly 
 
 /** What the row of a record is to say. */
 function said(record: Crop | Latent) {
-  const { index, pts, status, track, shot, box, score, landmarks } = record;
+  const { index, pts, status, track, shot, box, score, landmarks, label } = record;
   const q = record.kind === "latent" ? record.q : null;
   return {
     index,
@@ -35,6 +35,8 @@ function said(record: Crop | Latent) {
     score,
     landmarks: landmarks && [...landmarks],
     q: q && [...q],
+    valence: label?.valence ?? null,
+    arousal: label?.arousal ?? null,
   };
 }
 
@@ -80,6 +82,7 @@ test("CSV comes back with every digit", async () => {
     z: fc.constant(null),
     shape: fc.constant([]),
     q: fc.option(floats),
+    label: fc.record({ valence: number, arousal: number }, { noNullPrototype: true }),
   });
   await fc.assert(
     fc.asyncProperty(fc.array(row, { maxLength: 8 }), async (records) => {
@@ -98,7 +101,7 @@ test("crops are written too, and no rows give a header alone or nothing", async 
   });
   expect(readCsv((await write(output.path, "csv", crops)).text)).toEqual(crops.map(said));
   expect((await write(output.path, "csv", [])).text.split("\n")).toEqual([
-    expect.stringMatching(/^index,pts,.*,q$/),
+    expect.stringMatching(/^index,pts,.*,q,valence,arousal$/),
     "",
   ]);
   expect((await write(output.path, "jsonl", [])).text).toBe("");

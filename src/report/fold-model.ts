@@ -1,0 +1,95 @@
+import { stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fingerprint } from "../cache/fingerprint.ts";
+import { PipeError } from "../errors.ts";
+import { readCheckpoint } from "../nn/checkpoint.ts";
+import type { FoldedClip } from "../records.ts";
+import { RESULT_FILE, readResult, type TrainingResult } from "./training-result.ts";
+
+/** Weights that a fold's training published. */
+export interface FoldModel {
+  /** Absolute path of the `.safetensors` file. */
+  readonly path: string;
+  /** sha256 of the file, hex. */
+  readonly digest: string;
+}
+
+export const MODEL_FILE = "model.safetensors";
+
+/**
+ * The model of a clip's fold, from the folder of a training of all folds. What the training wrote down must be of this
+ * very split and fold: latents of a fold's test people, made by a model that learned from them, would flatter every
+ * sequence model after it (the published code encodes all folds with the first one's).
+ *
+ * Models are hashed once a process, and again when their files change.
+ *
+ * @throws PipeError when the fold has no finished training, or one that differs, naming the fields
+ */
+export async function foldModel(
+  models: string,
+  clip: Pick<FoldedClip, "fold" | "folds" | "digest">,
+  preset: string,
+): Promise<FoldModel> {
+  const folder = join(resolve(models), `fold-${clip.fold}`);
+  const print = await printOf(folder);
+  let known = seen.get(folder);
+  if (known?.print !== print) {
+    known = { print, training: readTraining(folder) };
+    seen.set(folder, known);
+  }
+  const training = await known.training;
+  if (training === undefined)
+    throw new PipeError(`${folder} holds no finished training of fold ${clip.fold}, or its files were changed since.`, {
+      hint: `Train it: pipe run train-anclaf --fold ${clip.fold} --output ${models}`,
+    });
+  const { result, model, metadata } = training;
+  const wrong = differences([
+    ["fold", result.fold, clip.fold],
+    ["folds", result.folds, clip.folds],
+    ["data", result.source.digest, clip.digest],
+    ["the model's fold", metadata.fold, `${clip.fold} of ${clip.folds}`],
+    ["the model's data", metadata.data, clip.digest],
+    ["the model's preset", metadata.preset, preset],
+  ]);
+  if (wrong !== "")
+    throw new PipeError(`${model.path} is not the model of this clip's fold: ${wrong}.`, {
+      hint: "Give the dataset, seed, folds and preset that the models were trained with, or train with these.",
+    });
+  return model;
+}
+
+interface Training {
+  readonly result: TrainingResult;
+  readonly model: FoldModel;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const seen = new Map<string, { readonly print: string; readonly training: Promise<Training | undefined> }>();
+
+async function readTraining(folder: string): Promise<Training | undefined> {
+  const result = await readResult(folder);
+  if (result?.files[MODEL_FILE] === undefined) return undefined;
+  const path = join(folder, MODEL_FILE);
+  const { digest, metadata } = await readCheckpoint(path);
+  return { result, model: { path, digest }, metadata };
+}
+
+async function printOf(folder: string): Promise<string> {
+  const print = async (name: string) =>
+    stat(join(folder, name), { bigint: true }).then(fingerprint, () => `no ${name}`);
+  return (await Promise.all([RESULT_FILE, MODEL_FILE].map(print))).join(" ");
+}
+
+type Field = readonly [name: string, is: number | string | undefined, wanted: number | string];
+
+function differences(fields: readonly Field[]): string {
+  return fields
+    .filter(([, is, wanted]) => is !== wanted)
+    .map(([name, is, wanted]) => `${name} is ${short(is)} where ${short(wanted)} is wanted`)
+    .join("; ");
+}
+
+function short(value: number | string | undefined): string {
+  if (value === undefined) return "not told";
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value) ? `${value.slice(0, 12)}…` : String(value);
+}
