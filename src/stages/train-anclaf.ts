@@ -201,7 +201,7 @@ async function testFold(
     weights,
     source: "the training",
     range: store.range,
-    batch: FACES_A_RUN,
+    batch: Math.min(FACES_A_RUN, rows.length),
     keep: { reconstruction: true },
     engine,
     provider,

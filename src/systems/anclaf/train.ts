@@ -29,6 +29,7 @@ export interface TrainOptions
 export function trainStage1(options: TrainOptions): Promise<FitResult> {
   const { faces, training, validation, data, seed, validateEvery = 500, patience } = options;
   const { parts, phases, programs, settings, config } = stage1(options);
+  const looked = spread(validation, VALIDATED);
   return fit({
     ...picked(options),
     parts,
@@ -38,9 +39,9 @@ export function trainStage1(options: TrainOptions): Promise<FitResult> {
     config: { ...(config as Record<string, Json>), data },
     batch: trainingBatches(faces, { indices: training, batch: settings.batch, seed }),
     validation: stage1Validation(faces, {
-      indices: spread(validation, VALIDATED),
+      indices: looked,
       every: validateEvery,
-      batch: FACES_A_RUN,
+      batch: Math.min(FACES_A_RUN, looked.length),
       ...(patience !== undefined && { patience }),
     }),
     checkpointEvery: validateEvery,
