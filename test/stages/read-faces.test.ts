@@ -138,6 +138,24 @@ describe("read-faces", () => {
     expect((await crops(source, { rate: 4 })).crops.map(({ pts }) => pts)).toEqual([0, 250_000, 500_000]);
   });
 
+  it("keeps a video's own times, whatever the rate", async () => {
+    const options = { data: path.join(place, "sewa"), store: `${store}-sewa`, folds: 3, fold: "2" };
+    await synthFaces({ clips: 6, frames: 4, actors: 6, seed: 4, layout: "sewa", output: options.data });
+    for (const source of await sourcesFrom(readFaces, options)) {
+      const { crops: found, facts } = await crops(source, { ...options, rate: 1 });
+      await using open = await openFaceStore(source.path);
+      const rows = [...rowsOf(open, [source.clip!.id])];
+      expect(found.map(({ pts }) => pts)).toEqual(rows.map((row) => open.pts[row]));
+      expect(found.map(({ index }) => index)).toEqual(rows.map((row) => open.frameOf[row]));
+      expect(found[1]!.pts).toBeLessThan(1e6);
+      expect(facts.labels).toEqual({
+        dataset: "synth",
+        valence: [...open.range.valence],
+        arousal: [...open.range.arousal],
+      });
+    }
+  });
+
   it("keeps a gap where a frame has no picture, and counts what could not be cut; a clip without faces is refused", async () => {
     const broken = path.join(place, "broken");
     await cp(data, broken, { recursive: true });
