@@ -69,8 +69,8 @@ describe("train-anclaf", () => {
     expect((await run(await training(parted), { stages })).exitCode).toBe(0);
     const [a, b] = [await bytesIn(whole), await bytesIn(parted)];
     // The model's metadata tells how long it took, which no two runs share.
-    expect(b.slice(1)).toEqual(a.slice(1));
-    expect(tensors(b[0]!)).toEqual(tensors(a[0]!));
+    expect(b.slice(1).map(String)).toEqual(a.slice(1).map(String));
+    expect(tensors(b[0]!).equals(tensors(a[0]!))).toBe(true);
 
     // What was changed after it was written is no result.
     await appendFile(path.join(folder, "predictions.csv"), "x\n");
