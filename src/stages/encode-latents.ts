@@ -20,7 +20,10 @@ export default defineStage({
   takes: "crop",
   gives: "latent",
   options: z.strictObject({
-    preset: z.enum(ANCLAF_PRESETS).default("paper").describe("size of the networks: the paper's, or half its width"),
+    preset: z
+      .enum(ANCLAF_PRESETS)
+      .default("small")
+      .describe("the paper's networks, or the same at half the resolution"),
     checkpoint: z
       .string()
       .optional()

@@ -22,8 +22,11 @@ export default defineStage({
   gives: "artifact",
   options: z.strictObject({
     output: z.string().min(1).default("data/runs/train-anclaf").describe("folder that gets one folder a fold"),
-    preset: z.enum(ANCLAF_PRESETS).default("small").describe("size of the networks: the paper's, or half its width"),
-    steps: z.int().positive().default(4000).describe("iterations; the discriminator is trained in each of them"),
+    preset: z
+      .enum(ANCLAF_PRESETS)
+      .default("small")
+      .describe("the paper's networks, or the same at half the resolution"),
+    steps: z.int().positive().default(3000).describe("iterations; the discriminator is trained in each of them"),
     seed: z.int().nonnegative().default(1).describe("decides weights, order, augmentation and distortion"),
     batchSize: z.int().min(2).optional().describe("images in a batch; default: the preset's"),
     learningRate: z.number().positive().optional().describe("Adam's rate; default: the preset's"),
