@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Json } from "../../src/digest.ts";
 import { PipeError } from "../../src/errors.ts";
 import { Ledger } from "../../src/ledger.ts";
-import { writeCheckpoint } from "../../src/nn/checkpoint.ts";
+import { readCheckpoint, writeCheckpoint } from "../../src/nn/checkpoint.ts";
 import { initialise } from "../../src/nn/init.ts";
 import type { Crop, Latent, Status } from "../../src/records.ts";
 import type { Context } from "../../src/stages/define.ts";
@@ -134,8 +134,15 @@ describe("with ANCLaF itself", () => {
   });
 });
 
-test("without a checkpoint no model file shapes the output", async () => {
-  expect(await encodeLatents.models!(optionsOf({}))).toEqual({});
+test("the checkpoint that comes with the package counts as a model; untrained weights are none", async () => {
+  const { digest, metadata } = await readCheckpoint("data/models/anclaf-small.safetensors");
+  expect(metadata.trainedOn).toBe("synthetic faces");
+  expect(await encodeLatents.models!(optionsOf({}))).toEqual({ anclaf: digest });
+  expect(await encodeLatents.models!(optionsOf({ seed: 1 }))).toEqual({});
+  expect(await encodeLatents.models!(optionsOf({ preset: "paper" }))).toEqual({});
+  const { facts, notes } = await encode([crop(0, "ok")], {});
+  expect(facts.weights).toBe(`checkpoint ${digest.slice(0, 12)}, trained on synthetic faces`);
+  expect(notes).toEqual([]);
 });
 
 test("a wrong option is refused when the stage is called", () => {
