@@ -79,7 +79,7 @@ describe("after a crash the same command ends with the bytes of an uninterrupted
 describe("an output that cannot take the result", () => {
   it("full: the item fails with the reason, and nothing is left behind", async () => {
     const output = await scratch();
-    const { code, stderr } = await pipe(run(output, ...inputs), { shell: "ulimit -f 1000; trap '' XFSZ" });
+    const { code, stderr } = await pipe(run(output, ...inputs), { shell: "ulimit -f 300; trap '' XFSZ" });
     expect(code, stderr).toBe(2);
     const { items } = await reportOf(output);
     expect(items.map(({ status }) => status)).toContain("failed");
