@@ -106,7 +106,7 @@ export interface Crop extends Subject {
   readonly frame: { readonly width: number; readonly height: number } | null;
 }
 
-/** Latent Z (and quadrant Q) of one crop. `z` is null exactly when `status` is not `ok`. */
+/** Latent Z (and quadrant Q) of one crop. `z` is null when `status` is not `ok`, or when its values were left on disk. */
 export interface Latent extends Subject {
   readonly kind: "latent";
   /** Channel-first features, row-major over `shape`. */
@@ -115,6 +115,67 @@ export interface Latent extends Subject {
   readonly shape: readonly number[];
   /** Quadrant probabilities, ids as in the ANCLaF paper: 0 V+A+, 1 V−A+, 2 V−A−, 3 V+A−. */
   readonly q: Float32Array | null;
+  /** Where its values lie in the cache; absent where none were stored. */
+  readonly place?: Place;
+  /** Name of the source that it came from, where one task reads many. */
+  readonly source?: string;
+  /** Whose face it is, where the source is a clip of a labelled data set. */
+  readonly clip?: FoldedClip;
+}
+
+/** Where the values of one latent lie. */
+export interface Place {
+  /** Absolute path of the cache entry. */
+  readonly folder: string;
+  /** Position among the entry's dense latents, from 0. */
+  readonly row: number;
+}
+
+/**
+ * `n` steps of one track, one after the other in time; what each step's values are stays on disk. All arrays have `n`
+ * steps; where the clip has fewer, the rest is padding. A step whose face was not found is missing, not left out.
+ */
+export interface Window {
+  readonly kind: "window";
+  /** Nominal length in steps. */
+  readonly n: number;
+  /** Name of the source. */
+  readonly source: string;
+  readonly clip: FoldedClip | null;
+  readonly track: number;
+  /** Absolute path of the cache entry that holds the values. */
+  readonly folder: string;
+  /** Shape of one step's values. */
+  readonly shape: readonly number[];
+  /** [n] Position among the entry's dense latents; -1 where the step is missing, and in padding. */
+  readonly rows: Int32Array;
+  /** [n] Number of the frame; -1 in padding, and where a missing step's number cannot be told. */
+  readonly index: Int32Array;
+  /** [n] Microseconds; NaN in padding. */
+  readonly pts: Float64Array;
+  /** [n] 1 where `rows` is not -1, else 0. */
+  readonly present: Uint8Array;
+  /** [n, 2] Valence and arousal in native units; NaN where there is none. */
+  readonly labels: Float32Array;
+  /** Steps that are of the clip: those from here on are padding. */
+  readonly length: number;
+  /** First step that no earlier window of this `n` scored: this one scores steps `fresh` to `length - 1`. */
+  readonly fresh: number;
+}
+
+/** Windows of one `n` and one shape, with their values. */
+export interface Batch {
+  readonly kind: "batch";
+  readonly windows: readonly Window[];
+  readonly n: number;
+  /** Shape of one step's values. */
+  readonly shape: readonly number[];
+  /** [windows, n, ...shape], zeros where a step is missing or padding. */
+  readonly values: Float32Array;
+  /** [windows, n] 1 where a step has values, else 0. */
+  readonly present: Uint8Array;
+  /** [windows, n, 2] Valence and arousal in native units; NaN where there is none. */
+  readonly labels: Float32Array;
 }
 
 /** One split of a labelled data set by people: whoever is tested is in no other part. The faces themselves stay on disk. */
@@ -143,6 +204,8 @@ export interface Records {
   frame: Frame;
   crop: Crop;
   latent: Latent;
+  window: Window;
+  batch: Batch;
   fold: Fold;
   artifact: Artifact;
 }
@@ -159,8 +222,20 @@ export function bytesOf(record: AnyRecord): number {
       return overhead + (record.image?.data.byteLength ?? 0) + (record.landmarks?.byteLength ?? 0);
     case "latent":
       return overhead + (record.z?.byteLength ?? 0);
+    case "window":
+      return overhead + record.n * BYTES_A_STEP;
+    case "batch":
+      return (
+        record.values.byteLength +
+        record.present.byteLength +
+        record.labels.byteLength +
+        record.windows.length * (overhead + record.n * BYTES_A_STEP)
+      );
     case "fold":
     case "artifact":
       return overhead;
   }
 }
+
+/** Of a window: row, index, pts, present and two labels. */
+const BYTES_A_STEP = 4 + 4 + 8 + 1 + 2 * 4;

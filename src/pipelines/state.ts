@@ -67,7 +67,7 @@ export class RunState {
 
   saw(source: string, record: AnyRecord): void {
     this.frames += 1;
-    if (!("pts" in record)) return;
+    if (!("pts" in record) || record.kind === "window") return;
     const span = this.#spans.get(source);
     if (!span) this.#spans.set(source, { first: record.pts, last: record.pts });
     else {
