@@ -178,6 +178,38 @@ export interface Batch {
   readonly labels: Float32Array;
 }
 
+/**
+ * What a model says of one face. Its answers are in the model's native units and as it gave them, smoothed over nothing;
+ * each is null where `status` is not `ok`, and where the model has no such answer.
+ */
+export interface Prediction extends Subject {
+  readonly kind: "prediction";
+  readonly valence: number | null;
+  readonly arousal: number | null;
+  /** Quadrant probabilities, 4, ids as in {@link Latent.q}. */
+  readonly quadrant: Float32Array | null;
+  /** 0..1, how sure the model says it is. */
+  readonly confidence: number | null;
+  /** Entropy of the attention weights, nats: 0 where one frame was looked at, ln n where n were alike. */
+  readonly entropy: number | null;
+  /** The likeliest expression and its probability, of models that tell some apart. */
+  readonly expression: { readonly name: string; readonly probability: number } | null;
+  /** What the answer may suffer from; null exactly when `status` is not `ok`. */
+  readonly quality: FaceQuality | null;
+  /** The face as it was cut; null exactly when `status` is not `ok`. */
+  readonly image: Image | null;
+}
+
+/** How well a face can be seen. */
+export interface FaceQuality {
+  /** Shorter side of the face's box in the frame, pixels. */
+  readonly size: number;
+  /** Variance of the Laplacian of the crop's brightness 0..255: the lower, the more blurred. Compare crops of one size alone. */
+  readonly blur: number;
+  /** Degrees, positive where the face is turned to the image's right; null where the detector gives no landmarks for it. */
+  readonly yaw: number | null;
+}
+
 /** One split of a labelled data set by people: whoever is tested is in no other part. The faces themselves stay on disk. */
 export interface Fold {
   readonly kind: "fold";
@@ -206,6 +238,7 @@ export interface Records {
   latent: Latent;
   window: Window;
   batch: Batch;
+  prediction: Prediction;
   fold: Fold;
   artifact: Artifact;
 }
@@ -219,6 +252,8 @@ export function bytesOf(record: AnyRecord): number {
     case "frame":
       return overhead + record.image.data.byteLength;
     case "crop":
+      return overhead + (record.image?.data.byteLength ?? 0) + (record.landmarks?.byteLength ?? 0);
+    case "prediction":
       return overhead + (record.image?.data.byteLength ?? 0) + (record.landmarks?.byteLength ?? 0);
     case "latent":
       return overhead + (record.z?.byteLength ?? 0);

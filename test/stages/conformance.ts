@@ -9,7 +9,7 @@ import { looseContext } from "../../src/stages/context.ts";
 import type { AnyStage, Context } from "../../src/stages/define.ts";
 import { toStream } from "../../src/stages/stream.ts";
 
-const KINDS = ["frame", "crop", "latent", "window", "batch", "fold", "artifact"];
+const KINDS = ["frame", "crop", "latent", "window", "batch", "prediction", "fold", "artifact"];
 
 /** The exam that every stage passes. `name` is that of its file. */
 export function stageExam(name: string, stage: AnyStage): void {
