@@ -4,6 +4,7 @@ import path from "node:path";
 import type { CommandModule } from "yargs";
 import { diskError } from "../cache/disk.ts";
 import { PipeError } from "../errors.ts";
+import { version } from "../pipelines/package.ts";
 import { suggest } from "../pipelines/suggest.ts";
 import { commandModule, type Session, whole } from "./session.ts";
 
@@ -16,11 +17,19 @@ export function exportCommand(session: Session): CommandModule {
       preset: { type: "string", describe: "size of the network", defaultDescription: "paper", requiresArg: true },
       checkpoint: {
         type: "string",
-        describe: "trained weights; without it they are seeded, untrained",
+        describe: "trained weights",
+        defaultDescription: "those that come with the package for the preset, or else seeded ones",
         requiresArg: true,
       },
-      seed: { type: "number", describe: "seed of the weights while there is no checkpoint" },
-      batch: { type: "number", describe: "images in a batch", defaultDescription: "1" },
+      seed: { type: "number", describe: "seed of untrained weights, instead of a checkpoint" },
+      batch: { type: "number", describe: "images, or windows, in a batch", defaultDescription: "1" },
+      n: { type: "number", describe: "frames in a window, of networks that take sequences", defaultDescription: "8" },
+      attention: {
+        type: "string",
+        describe: "what a network of sequences attends with: none, location",
+        defaultDescription: "what its checkpoint says",
+        requiresArg: true,
+      },
       output: {
         type: "string",
         describe: "the file to write",
@@ -41,18 +50,23 @@ export function exportCommand(session: Session): CommandModule {
         throw new PipeError(`${name} has no preset "${preset}".`, {
           hint: suggest(preset, network.presets, "Presets"),
         });
-      const [seed, batch] = [whole(given, "seed", 0), whole(given, "batch", 1)];
+      const [seed, batch, n] = [whole(given, "seed", 0), whole(given, "batch", 1), whole(given, "n", 1)];
+      for (const option of ["n", "attention"] as const)
+        if (given[option] !== undefined && !network.knows?.includes(option))
+          throw new PipeError(`${name} takes no --${option}.`, { hint: "It is for networks that take sequences." });
       const built = await network.build({
         preset,
         ...(given.checkpoint !== undefined && { checkpoint: String(given.checkpoint) }),
         ...(seed !== undefined && { seed }),
         ...(batch !== undefined && { batch }),
+        ...(n !== undefined && { n }),
+        ...(given.attention !== undefined && { attention: String(given.attention) }),
       });
       try {
         const { compile } = await import("../compile/index.ts");
         await using compiled = await compile(built.program, { name: `${name}-${preset}`, engine: "onnx" });
         const file = path.resolve((given.output as string | undefined) ?? `${name}-${preset}.onnx`);
-        const bytes = compiled.toOnnx(built.inputs);
+        const bytes = compiled.toOnnx(built.inputs, { network: name, ...built.metadata, version: version() });
         await publish(file, bytes);
         session.err(`${name}, preset ${preset}, weights ${built.weights}, ${bytes.length} bytes\n`);
         session.out(`${file}\n`);

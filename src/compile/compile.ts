@@ -29,7 +29,7 @@ export function compile(program: Program, options: CompileOptions): Compiled {
       checkFeeds(name, feeds);
       return executor.run(feeds);
     },
-    toOnnx: (inputs) => encode(trace(name, program, inputs)),
+    toOnnx: (inputs, metadata) => encode(trace(name, program, inputs), metadata),
     dispose,
     [Symbol.asyncDispose]: dispose,
   };

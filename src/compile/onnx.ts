@@ -40,11 +40,13 @@ const schema = protobuf.Root.fromJSON({
       input: ["ValueInfo", 11, "repeated"],
       output: ["ValueInfo", 12, "repeated"],
     }),
+    Note: message({ key: ["string", 1], value: ["string", 2] }),
     Model: message({
       ir_version: ["int64", 1],
       producer_name: ["string", 2],
       graph: ["Graph", 7],
       opset_import: ["OperatorSet", 8, "repeated"],
+      metadata_props: ["Note", 14, "repeated"],
     }),
   },
 });
@@ -56,8 +58,11 @@ const IR_VERSION = 10;
 /** protobuf's own limit for one message. */
 const LIMIT = 2 ** 31 - 1;
 
-/** A graph as a self-contained `.onnx` file. Throws a PipeError when its constants exceed protobuf's 2 GiB. */
-export function encode(graph: Graph): Uint8Array {
+/**
+ * A graph as a self-contained `.onnx` file, with free text by name in its `metadata_props`. Throws a PipeError when its
+ * constants exceed protobuf's 2 GiB.
+ */
+export function encode(graph: Graph, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   const bytes = graph.constants.reduce((sum, sym) => sum + sym.constant!.byteLength, 0);
   if (bytes > LIMIT)
     throw new PipeError(`${graph.name} has ${(bytes / 2 ** 30).toFixed(1)} GiB of weights; one graph can hold 2 GiB.`, {
@@ -74,7 +79,14 @@ export function encode(graph: Graph): Uint8Array {
       input: graph.inputs.map(encodeInfo),
       output: graph.outputs.map(encodeInfo),
     },
+    metadata_props: Object.entries(metadata).map(([key, value]) => ({ key, value })),
   }).finish();
+}
+
+/** What an `.onnx` file says of itself in its `metadata_props`. */
+export function metadataOf(file: Uint8Array): Record<string, string> {
+  const { metadata_props } = Model.decode(file) as unknown as { metadata_props: { key: string; value: string }[] };
+  return Object.fromEntries(metadata_props.map(({ key, value }) => [key, value]));
 }
 
 /** How often each operator occurs in an `.onnx` file, e.g. to count the Transpose nodes left in an optimised one. */

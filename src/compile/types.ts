@@ -42,8 +42,11 @@ export interface Compiled extends AsyncDisposable {
    * Rejects with a PipeError that names the function on a missing feed, wrong shape, or an op without a kernel.
    */
   run(feeds: Record<string, Value>): Promise<Record<string, Value>>;
-  /** The graph for these shapes as a self-contained `.onnx` file. */
-  toOnnx(inputs: Record<string, { shape: readonly number[]; dtype: "float32" | "int32" | "uint8" }>): Uint8Array;
+  /** The graph for these shapes as a self-contained `.onnx` file, which carries `metadata`, free text by name. */
+  toOnnx(
+    inputs: Record<string, { shape: readonly number[]; dtype: "float32" | "int32" | "uint8" }>,
+    metadata?: Readonly<Record<string, string>>,
+  ): Uint8Array;
   dispose(): Promise<void>;
 }
 

@@ -1,84 +1,172 @@
 import type { Program } from "../compile/index.ts";
 import { PipeError } from "../errors.ts";
-import { ANCLAF_PRESETS, type AnclafPreset, inputSide, presets } from "./anclaf/presets.ts";
+import type { AnclafSpecs, LoadedAnclaf } from "./anclaf/load.ts";
+import {
+  ANCLAF_PRESETS,
+  type AnclafPreset,
+  type AnclafSizes,
+  inputSide,
+  presets,
+  SEQUENCE_ATTENTIONS,
+  type SequenceAttention,
+  zqShape,
+} from "./anclaf/presets.ts";
 
 /** A network ready to be compiled or exported. */
 export interface BuiltNetwork {
   readonly program: Program;
   readonly inputs: Record<string, { readonly shape: readonly number[]; readonly dtype: "float32" | "uint8" }>;
-  /** "untrained (seed N)" or "checkpoint <sha256's start>". */
+  /** "untrained (seed N)" or "checkpoint <sha256's start>", with what it was trained on. */
   readonly weights: string;
+  /** For an exported file to say of itself: preset, sha256 of the weights, what they were trained on. */
+  readonly metadata: Readonly<Record<string, string>>;
   /** Frees the weights. */
   dispose(): void;
 }
 
 export interface NetworkOptions {
   readonly preset: string;
-  /** A `.safetensors` file; without it the weights are seeded. */
+  /** A `.safetensors` file; without it and a seed the bundled one of the preset, or else weights of seed 1. */
   readonly checkpoint?: string;
   readonly seed?: number;
-  /** Images in a batch, default 1. */
+  /** Images, or windows, in a batch, default 1. */
   readonly batch?: number;
+  /** Frames in a window, default 8; for networks of sequences. */
+  readonly n?: number;
+  /** What a network of sequences attends with; default: what its checkpoint says, or `location` where it is seeded. */
+  readonly attention?: string;
 }
 
 export interface NetworkEntry {
   readonly summary: string;
   readonly presets: readonly string[];
+  /** The options that it knows beside those which all know. */
+  readonly knows?: readonly ("n" | "attention")[];
   build(options: NetworkOptions): Promise<BuiltNetwork>;
 }
 
 /** Every network by name. TensorFlow.js loads when one is built, not before. */
 export const networks: Record<string, NetworkEntry> = {
   "anclaf-encoder": {
-    summary: "ANCLaF: uint8 RGB pixels of faces [B,128,128,3] → ZQ [B,C,H,W] and quadrant probabilities [B,4]",
+    summary: "ANCLaF: uint8 RGB pixels of faces [N,128,128,3] → ZQ [N,C,H,W] and quadrant probabilities [N,4]",
     presets: ANCLAF_PRESETS,
-    build: anclaf("pixels", "uint8", async (parameters, sizes) => {
+    build: anclaf(async ({ parameters }, sizes) => {
       const { encoder } = await import("./anclaf/encoder.ts");
-      return encoder(parameters, sizes, "onehot");
+      return { program: encoder(parameters, sizes, "onehot"), inputs: pixels(sizes) };
     }),
   },
-  "anclaf-generator": {
-    summary: "ANCLaF's G: RGB [B,S,S,3] in −1..1 → latent z [B,S/4,S/4,C] and the cleaned reconstruction",
+  "anclaf-frame": {
+    summary: "frame ANCLaF, all of it: uint8 RGB pixels of faces [N,128,128,3] → ZQ, quadrant, valence and arousal [N]",
     presets: ANCLAF_PRESETS,
-    build: anclaf("image", "float32", async (parameters) => {
+    build: anclaf(
+      async ({ parameters, form }, sizes) => {
+        const { frame } = await import("./anclaf/frame.ts");
+        return { program: frame(parameters, sizes, form), inputs: pixels(sizes), metadata: { zq: form } };
+      },
+      async () => (await import("./anclaf/frame.ts")).frameParameters,
+    ),
+  },
+  "anclaf-sequence": {
+    summary: "ANCLaF-S and -SA: windows of ZQ [N,n,C,H,W] → valence and arousal [N,n,2], attention [N,n,n]",
+    presets: ANCLAF_PRESETS,
+    knows: ["n", "attention"],
+    build: anclaf(
+      async ({ parameters, form, notes }, sizes, options) => {
+        const { sequenceWindow } = await import("./anclaf/window.ts");
+        const { n = 8 } = options;
+        const attention = attentionOf(options, notes);
+        return {
+          program: sequenceWindow(parameters, attention),
+          inputs: { zq: { shape: [n, ...zqShape(sizes, form)], dtype: "float32" } },
+          metadata: { zq: form, n: `${n}`, attention },
+        };
+      },
+      async ({ checkpoint, seed }) => {
+        if (checkpoint === undefined && seed === undefined)
+          throw new PipeError("No weights for sequences come with this package.", {
+            hint: "Name a checkpoint, or a seed for untrained ones.",
+          });
+        return (await import("./anclaf/sequence.ts")).sequenceParameters;
+      },
+    ),
+  },
+  "anclaf-generator": {
+    summary: "ANCLaF's G: RGB [N,S,S,3] in −1..1 → latent z [N,S/4,S/4,C] and the cleaned reconstruction",
+    presets: ANCLAF_PRESETS,
+    build: anclaf(async ({ parameters }, sizes) => {
       const { generator } = await import("./anclaf/networks.ts");
-      return ({ image }) => ({ ...generator(parameters, image as Image) });
+      return { program: ({ image }) => ({ ...generator(parameters, image as Image) }), inputs: imageOf(sizes) };
     }),
   },
   "anclaf-discriminator": {
-    summary: "ANCLaF's D: RGB [B,S,S,3] in −1..1 → patch score [B,2,2,1] and quadrant logits [B,4]",
+    summary: "ANCLaF's D: RGB [N,S,S,3] in −1..1 → patch score [N,2,2,1] and quadrant logits [N,4]",
     presets: ANCLAF_PRESETS,
-    build: anclaf("image", "float32", async (parameters, sizes) => {
+    build: anclaf(async ({ parameters }, sizes) => {
       const { discriminator } = await import("./anclaf/networks.ts");
-      return ({ image }) => ({ ...discriminator(parameters, sizes, image as Image) });
+      const program: Program = ({ image }) => ({ ...discriminator(parameters, sizes, image as Image) });
+      return { program, inputs: imageOf(sizes) };
     }),
   },
 };
 
 type Image = import("../nn/layers.ts").Activation;
-type Parameters = import("../nn/parameters.ts").Parameters;
+
+/** A program and its inputs' shapes for one sample. */
+type Sketch = Pick<BuiltNetwork, "program" | "inputs"> & Partial<Pick<BuiltNetwork, "metadata">>;
+
+const pixels = (sizes: AnclafSizes): BuiltNetwork["inputs"] => ({
+  pixels: { shape: [inputSide(sizes), inputSide(sizes), 3], dtype: "uint8" },
+});
+const imageOf = ({ image }: AnclafSizes): BuiltNetwork["inputs"] => ({
+  image: { shape: [image, image, 3], dtype: "float32" },
+});
 
 function anclaf(
-  input: string,
-  dtype: "float32" | "uint8",
-  program: (parameters: Parameters, sizes: (typeof presets)[AnclafPreset]) => Promise<Program>,
+  sketch: (loaded: LoadedAnclaf, sizes: AnclafSizes, options: NetworkOptions) => Promise<Sketch>,
+  specs: (options: NetworkOptions) => Promise<AnclafSpecs | undefined> = async () => undefined,
 ): NetworkEntry["build"] {
-  return async ({ preset, checkpoint, seed, batch = 1 }) => {
-    const known = anclafPreset(preset);
+  return async (options) => {
+    const { checkpoint, seed, batch = 1 } = options;
+    const preset = anclafPreset(options.preset);
     const { loadAnclaf } = await import("./anclaf/load.ts");
-    const { parameters, weights, dispose } = await loadAnclaf({ preset: known, checkpoint, seed });
-    const side = input === "pixels" ? inputSide(presets[known]) : presets[known].image;
-    return {
-      program: await program(parameters, presets[known]),
-      inputs: { [input]: { shape: [batch, side, side, 3], dtype } },
-      weights,
-      dispose,
-    };
+    const loaded = await loadAnclaf({ preset, checkpoint, seed }, await specs(options));
+    const { weights, dispose } = loaded;
+    try {
+      const { program, inputs, metadata } = await sketch(loaded, presets[preset], options);
+      const batched = Object.entries(inputs).map(([name, { shape, dtype }]) => {
+        return [name, { shape: [batch, ...shape], dtype }] as const;
+      });
+      const about = { preset, ...aboutWeights(loaded), ...metadata };
+      return { program, inputs: Object.fromEntries(batched), weights, metadata: about, dispose };
+    } catch (error) {
+      dispose();
+      throw error;
+    }
   };
+}
+
+/** What the weights are, and what of the checkpoint's own notes a user of an exported file should know. */
+function aboutWeights({ weights, digest, notes }: LoadedAnclaf): Record<string, string> {
+  const untrained = weights.startsWith("untrained");
+  const { trainedOn = untrained ? "nothing" : "unknown: the checkpoint does not say", fold, metrics } = notes;
+  return { weights, sha256: digest, trainedOn, ...(fold && { fold }), ...(metrics && { metrics }) };
 }
 
 function anclafPreset(name: string): AnclafPreset {
   const known = ANCLAF_PRESETS.find((preset) => preset === name);
   if (known !== undefined) return known;
   throw new PipeError(`There is no preset "${name}" of ANCLaF.`, { hint: `Presets: ${ANCLAF_PRESETS.join(", ")}.` });
+}
+
+/** C-S and C-SA have the same tensors: which of them a checkpoint is, only its notes can say, or the user. */
+function attentionOf(
+  { attention: asked, checkpoint }: NetworkOptions,
+  notes: Readonly<Record<string, string>>,
+): SequenceAttention {
+  const name = asked ?? notes.attention ?? (checkpoint === undefined ? "location" : undefined);
+  const hint = `Give attention as one of ${SEQUENCE_ATTENTIONS.join(", ")}.`;
+  if (name === undefined) throw new PipeError(`${checkpoint} does not say whether it was trained to attend.`, { hint });
+  const known = SEQUENCE_ATTENTIONS.find((attention) => attention === name);
+  if (known === undefined) throw new PipeError(`There is no attention "${name}" of ANCLaF.`, { hint });
+  return known;
 }

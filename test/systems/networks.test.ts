@@ -11,6 +11,8 @@ import { networks } from "../../src/systems/index.ts";
 
 const outputs: Record<string, Record<string, number[]>> = {
   "anclaf-encoder": { z: [1, 68, 16, 16], q: [1, 4] },
+  "anclaf-frame": { z: [1, 68, 16, 16], q: [1, 4], valence: [1], arousal: [1] },
+  "anclaf-sequence": { affect: [1, 8, 2], attention: [1, 8, 8] },
   "anclaf-generator": { z: [1, 16, 16, 64], reconstruction: [1, 64, 64, 3] },
   "anclaf-discriminator": { score: [1, 2, 2, 1], logits: [1, 4] },
 };

@@ -5,13 +5,13 @@ import { readCheckpoint } from "../../nn/checkpoint.ts";
 import { initialise } from "../../nn/init.ts";
 import { disposeParameters, type Parameters, toParameters } from "../../nn/parameters.ts";
 import { encodeSafetensors } from "../../nn/safetensors.ts";
-import { conform, type Weights } from "../../nn/weights.ts";
+import { conform, type ParameterSpec, type Weights } from "../../nn/weights.ts";
 import { discriminatorParameters, generatorParameters } from "./networks.ts";
-import { type AnclafPreset, presets } from "./presets.ts";
+import { type AnclafPreset, type AnclafSizes, presets, ZQ_FORMS, type ZqForm, zqShape } from "./presets.ts";
 
-/** ANCLaF's G and D with their weights. */
+/** ANCLaF's networks with their weights. */
 export interface LoadedAnclaf {
-  /** `generator.*` and `discriminator.*`; freed by `dispose`. */
+  /** `generator.*` and `discriminator.*`, or whichever were asked for; freed by `dispose`. */
   readonly parameters: Parameters;
   /**
    * Where the numbers come from: "untrained (seed 1)", or "checkpoint 0123456789ab", the start of the file's sha256, with
@@ -20,6 +20,10 @@ export interface LoadedAnclaf {
   readonly weights: string;
   /** sha256, hex, of the checkpoint file, or of the file that the untrained weights would make. */
   readonly digest: string;
+  /** How Q is joined to Z for the combiner that the checkpoint has; `onehot` where it has none. */
+  readonly form: ZqForm;
+  /** What the checkpoint says of itself; nothing if untrained. */
+  readonly notes: Readonly<Record<string, string>>;
   dispose(): void;
 }
 
@@ -31,6 +35,9 @@ export interface AnclafSource {
   readonly seed?: number | undefined;
 }
 
+/** What a network has, by its sizes, the form of its ZQ, and the parameters' names of the checkpoint if there is one. */
+export type AnclafSpecs = (sizes: AnclafSizes, form: ZqForm, names: ReadonlySet<string>) => ParameterSpec[];
+
 /** The checkpoint that is used when none is named: one that comes with this package, if it has one for the preset. */
 export function checkpointFor({ preset, checkpoint, seed }: AnclafSource): string | undefined {
   if (checkpoint !== undefined || seed !== undefined) return checkpoint;
@@ -38,33 +45,45 @@ export function checkpointFor({ preset, checkpoint, seed }: AnclafSource): strin
   return existsSync(bundled) ? bundled : undefined;
 }
 
-/** Throws a PipeError when the checkpoint cannot be read, is damaged, or does not fit the preset, naming each tensor. */
-export async function loadAnclaf(source: AnclafSource): Promise<LoadedAnclaf> {
-  const { weights, origin, digest } = await weightsOf(source);
-  const parameters = toParameters(weights);
-  return { parameters, weights: origin, digest, dispose: () => disposeParameters(parameters) };
+/**
+ * @param specsOf the parameters that are wanted; G's and D's by default.
+ *
+ * Throws a PipeError when the checkpoint cannot be read, is damaged, or does not fit the preset, naming each tensor.
+ */
+export async function loadAnclaf(source: AnclafSource, specsOf: AnclafSpecs = latentSpecs): Promise<LoadedAnclaf> {
+  const { numbers, ...about } = await read(source, specsOf);
+  const parameters = toParameters(numbers);
+  return { parameters, ...about, dispose: () => disposeParameters(parameters) };
 }
 
-async function weightsOf(source: AnclafSource): Promise<{
-  weights: Weights;
-  origin: string;
-  digest: string;
-}> {
+const latentSpecs: AnclafSpecs = (sizes) => [...generatorParameters(sizes), ...discriminatorParameters(sizes)];
+
+type Read = Omit<LoadedAnclaf, "parameters" | "dispose"> & { readonly numbers: Weights };
+
+async function read(source: AnclafSource, specsOf: AnclafSpecs): Promise<Read> {
   const { preset, seed = 1 } = source;
   const checkpoint = checkpointFor(source);
   const sizes = presets[preset];
-  const specs = [...generatorParameters(sizes), ...discriminatorParameters(sizes)];
   if (checkpoint === undefined) {
-    const weights = initialise(specs, seed);
-    return { weights, origin: `untrained (seed ${seed})`, digest: digestOf(encodeSafetensors(weights)) };
+    const numbers = initialise(specsOf(sizes, "onehot", new Set()), seed);
+    const digest = digestOf(encodeSafetensors(numbers));
+    return { numbers, weights: `untrained (seed ${seed})`, digest, form: "onehot", notes: {} };
   }
-  const read = await readCheckpoint(checkpoint);
+  const { weights, metadata: notes, digest } = await readCheckpoint(checkpoint);
+  const form = formIn(weights, sizes);
+  const specs = specsOf(sizes, form, new Set(weights.keys()));
   const parts = new Set(specs.map(({ name }) => partOf(name)));
-  const own = new Map(Array.from(read.weights).filter(([name]) => parts.has(partOf(name)) || !PARTS.has(partOf(name))));
-  const weights = conform(own, specs, `${checkpoint} (preset ${preset})`);
-  const trainedOn = read.metadata.trainedOn;
-  const origin = `checkpoint ${read.digest.slice(0, 12)}${trainedOn === undefined ? "" : `, trained on ${trainedOn}`}`;
-  return { weights, origin, digest: read.digest };
+  const own = new Map(Array.from(weights).filter(([name]) => parts.has(partOf(name)) || !PARTS.has(partOf(name))));
+  const numbers = conform(own, specs, `${checkpoint} (preset ${preset})`);
+  const { trainedOn } = notes;
+  const origin = `checkpoint ${digest.slice(0, 12)}${trainedOn === undefined ? "" : `, trained on ${trainedOn}`}`;
+  return { numbers, weights: origin, digest, form, notes };
+}
+
+/** By the channels that the combiner reads. */
+function formIn(weights: Weights, sizes: AnclafSizes): ZqForm {
+  const channels = weights.get("combiner.c1.weight")?.shape[1];
+  return ZQ_FORMS.find((form) => zqShape(sizes, form)[0] === channels) ?? "onehot";
 }
 
 /** ANCLaF's parts, which may share a file. */

@@ -58,6 +58,10 @@ export const stage1Presets: Record<AnclafPreset, Stage1Settings> = {
 export const ZQ_FORMS = ["onehot", "index", "none"] as const;
 export type ZqForm = (typeof ZQ_FORMS)[number];
 
+/** What the sequence combiner attends with: nothing (C-S), or scores of its former states by themselves (C-SA). */
+export const SEQUENCE_ATTENTIONS = ["none", "location"] as const;
+export type SequenceAttention = (typeof SEQUENCE_ATTENTIONS)[number];
+
 /** Shape of ZQ for one image, channel-first: [channels, height, width]. */
 export function zqShape(sizes: AnclafSizes, form: ZqForm): [number, number, number] {
   const planes = { onehot: QUADRANTS, index: 1, none: 0 }[form];
