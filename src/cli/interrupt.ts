@@ -2,7 +2,7 @@
 const ONE = 250;
 
 export interface Interrupt extends Disposable {
-  /** Aborted by the first SIGINT: begin nothing new. */
+  /** Aborted by the first SIGINT: begin nothing new; finish what is in flight, or save it to go on with later. */
   readonly drain: AbortSignal;
   /** Aborted by the second SIGINT, or by SIGTERM: stop at once. A third ends the process as usual. */
   readonly stop: AbortSignal;
@@ -26,7 +26,7 @@ export function onInterrupt(note: (message: string) => void): Interrupt {
     if (!drain.signal.aborted) {
       first = performance.now();
       drain.abort();
-      note("Finishing what is in flight; interrupt again to stop at once.");
+      note("Finishing or saving what is in flight; interrupt again to stop at once.");
     } else if (performance.now() - first > ONE) terminate();
   };
   process.on("SIGINT", interrupt);

@@ -65,8 +65,9 @@ function summary({ report, outcomes, output }: RunResult): string {
       item.reason === undefined ? "" : printable(item.reason),
     ];
   });
-  const { done, cached, partial, failed, notStarted } = report.totals;
-  const counts = Object.entries({ done, cached, partial, failed, "not started": notStarted }).filter(([, n]) => n > 0);
+  const { done, cached, partial, failed, stopped, notStarted } = report.totals;
+  const all = { done, cached, partial, failed, stopped, "not started": notStarted };
+  const counts = Object.entries(all).filter(([, n]) => n > 0);
   const facts = Object.entries(report.facts)
     .filter(([name]) => name !== "metrics" && name !== "text")
     .map(([name, value]) => `${name}: ${words(value as Json)}\n`);

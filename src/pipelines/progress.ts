@@ -4,6 +4,9 @@ import type { Outcome } from "./task.ts";
 
 export const PROGRESS = ["auto", "json", "none"] as const;
 
+/** Endings whose reason is told at once. */
+const TOLD: ReadonlySet<Outcome["status"]> = new Set(["failed", "partial", "stopped"]);
+
 /** Where progress is written: stderr, and whether that is a terminal. */
 export interface Screen {
   write(text: string): void;
@@ -49,7 +52,7 @@ class Lines extends Quiet {
     this.every(10_000, () => this.#line());
   }
   override item({ source }: PlanItem, { status, reason }: Outcome): void {
-    if (status === "failed" || status === "partial") this.note(`${flat(source.name)}: ${status}: ${reason}`);
+    if (TOLD.has(status)) this.note(`${flat(source.name)}: ${status}: ${reason}`);
   }
   override end(): void {
     super.end();
@@ -70,7 +73,7 @@ class LiveBlock extends Quiet {
     this.every(200, () => this.#draw());
   }
   override item({ source }: PlanItem, { status, reason }: Outcome): void {
-    if (status === "failed" || status === "partial") this.note(`${flat(source.name)}: ${status}: ${reason}`);
+    if (TOLD.has(status)) this.note(`${flat(source.name)}: ${status}: ${reason}`);
   }
   override note(message: string): void {
     this.#clear();
@@ -149,9 +152,10 @@ function headline(state: RunState): string {
 }
 
 function tail(state: RunState): string {
-  const { cached, failed, partial } = state.ended;
+  const { cached, failed, partial, stopped } = state.ended;
   const parts = [`skipped ${cached} (cached)`, `failed ${failed}`];
   if (partial > 0) parts.push(`partial ${partial}`);
+  if (stopped > 0) parts.push(`stopped ${stopped}`);
   const now = Array.from(state.current, ([name, standing]) => flat(standing ? `${name} ${standing.words}` : name));
   if (now.length > 0) parts.push(`now ${now.join(", ")}`);
   return parts.join("  ");

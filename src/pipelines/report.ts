@@ -42,7 +42,9 @@ export const reportSchema = z.strictObject({
         digest: z.string().optional().describe("sha256 of the bytes, hex"),
       }),
       key: z.string().nullable().describe("the sink's key; null when the source was refused"),
-      status: z.enum(["done", "cached", "failed", "partial"]),
+      status: z
+        .enum(["done", "cached", "failed", "partial", "stopped"])
+        .describe("stopped: the run was ended before the item was; the same command takes it up again"),
       reason: z.string().optional(),
       verdict: z.enum(VERDICTS).nullable().describe("how decoding ended; null when it was never said"),
       counts: countsSchema,
@@ -58,6 +60,7 @@ export const reportSchema = z.strictObject({
     cached: count,
     failed: count,
     partial: count,
+    stopped: count.describe("begun, but not finished when the run was stopped"),
     notStarted: count.describe("planned, but not begun when the run was stopped"),
     interrupted: z.boolean(),
     counts: countsSchema,
@@ -113,6 +116,7 @@ export function makeReport(
       cached: status("cached"),
       failed: status("failed"),
       partial: status("partial"),
+      stopped: status("stopped"),
       ...rest,
       counts,
       stages,

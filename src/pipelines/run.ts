@@ -22,7 +22,7 @@ export interface RunOptions {
   readonly limit?: number;
   /** Work on what is cached, too. */
   readonly force?: boolean;
-  /** Once aborted, nothing new is begun; what is in flight finishes and is published. */
+  /** Once aborted, nothing new is begun; what is in flight finishes and is published, or is saved to be gone on with. */
   readonly drain?: AbortSignal;
   /** Once aborted, everything stops and nothing unfinished is published. */
   readonly stop?: AbortSignal;
@@ -56,6 +56,7 @@ class Run {
   readonly #options: RunOptions;
   readonly #output: string;
   readonly #state: RunState;
+  readonly #drain = new AbortController();
   readonly #stop = new AbortController();
   readonly #planning = new AbortController();
   readonly #found: Planned[] = [];
@@ -71,15 +72,20 @@ class Run {
     this.#options = options;
     this.#output = outputOf(pipeline, options.stages);
     this.#state = new RunState(pipeline.name);
-    // Every stage of every task in flight listens to it.
-    setMaxListeners(0, this.#stop.signal);
+    // Every stage of every task in flight listens to them.
+    setMaxListeners(0, this.#drain.signal, this.#stop.signal);
   }
 
   async run(): Promise<RunResult> {
     const { jobs = 1, drain, stop, progress } = this.#options;
     const startedAt = new Date().toISOString();
     await prepare(this.#output);
-    const unlink = [link(drain, this.#planning), link(stop, this.#planning), link(stop, this.#stop)];
+    const unlink = [
+      link(drain, this.#planning),
+      link(drain, this.#drain),
+      link(stop, this.#planning),
+      link(stop, this.#stop),
+    ];
     progress?.begin(this.#state);
     const pool = new SharedPool();
     let failure: { error: unknown } | undefined;
@@ -172,7 +178,7 @@ class Run {
     this.#ended[at] = { item: reportItem(item, outcome), outcome };
     this.#state.end(item, outcome);
     progress?.item(item, outcome);
-    if (outcome.error !== undefined && !(outcome.error instanceof PipeError) && !this.#stop.signal.aborted)
+    if (outcome.error !== undefined && !(outcome.error instanceof PipeError))
       progress?.note(`${item.source.name}: this is a bug: ${(outcome.error as Error).stack ?? outcome.error}`);
   }
 
@@ -188,6 +194,7 @@ class Run {
       return runTask(task, {
         stages,
         signal: this.#stop.signal,
+        drain: this.#drain.signal,
         pool,
         note: (message) => progress?.note(message),
         tap: (record, step) => {

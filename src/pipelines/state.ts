@@ -17,7 +17,7 @@ export class RunState {
   /** Sources found so far; all of them once `counted`. */
   planned = 0;
   counted = false;
-  readonly ended: Record<Outcome["status"], number> = { done: 0, cached: 0, failed: 0, partial: 0 };
+  readonly ended: Record<Outcome["status"], number> = { done: 0, cached: 0, failed: 0, partial: 0, stopped: 0 };
   /** Bytes of the sources that were worked on to their end, and of those still to be. */
   bytesDone = 0;
   bytesLeft = 0;

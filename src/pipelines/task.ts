@@ -7,9 +7,12 @@ import type { AnyStage, BoundStage, Context, Stages } from "../stages/define.ts"
 import { compose } from "./compose.ts";
 import type { Task } from "./plan.ts";
 
-/** How a task ended. `partial`: published, but the input was truncated or damaged. */
+/**
+ * How a task ended. `partial`: published, but the input was truncated or damaged. `stopped`: the run was ended before the
+ * task was, and nothing was published.
+ */
 export interface Outcome {
-  readonly status: "done" | "cached" | "failed" | "partial";
+  readonly status: "done" | "cached" | "failed" | "partial" | "stopped";
   readonly reason?: string;
   readonly verdict: Verdict | null;
   readonly counts: Counts;
@@ -27,6 +30,8 @@ export interface Outcome {
 export interface TaskTools {
   readonly stages: Stages;
   readonly signal: AbortSignal;
+  /** Asks stages that can go on later to save what they have. */
+  readonly drain: AbortSignal;
   readonly pool: SharedPool;
   note(message: string): void;
   /** Hears how far the task is, 0..1, and in words. */
@@ -45,6 +50,7 @@ export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
   const tracks = new Set<number>();
   const contextOf = ({ key, parts }: Task["steps"][number], i: number): Context => ({
     signal: tools.signal,
+    drain: tools.drain,
     source: task.source,
     key,
     keyParts: parts as unknown as Json,
@@ -93,8 +99,10 @@ export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
     if (end === null || end.verdict === "complete") return outcome("done", artifacts);
     return outcome("partial", artifacts, end.detail ?? `The input is ${end.verdict}.`);
   } catch (error) {
-    const reason = tools.signal.aborted ? "Stopped before its end." : reasonOf(error);
-    return { ...outcome("failed", [], reason), error };
+    if (tools.signal.aborted) return outcome("stopped", [], "Stopped before its end.");
+    if (tools.drain.aborted && error === tools.drain.reason)
+      return outcome("stopped", [], "Stopped before its end; the same command goes on.");
+    return { ...outcome("failed", [], reasonOf(error)), error };
   }
 }
 

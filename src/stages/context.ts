@@ -59,6 +59,7 @@ export function looseContext(
     key?: string;
     keyParts?: Json;
     signal?: AbortSignal;
+    drain?: AbortSignal;
     note?: (message: string) => void;
   } = {},
 ): LooseContext {
@@ -66,6 +67,7 @@ export function looseContext(
   let ending: Context["ending"] = null;
   return {
     signal: options.signal ?? new AbortController().signal,
+    drain: options.drain ?? new AbortController().signal,
     get source(): Source {
       if (options.source) return options.source;
       throw new PipeError("This stage reads a source, and the context names none.", {

@@ -7,6 +7,11 @@ import type { Artifact, Kind, Records, Refused, Source, Verdict } from "../recor
 export interface Context {
   /** Aborts when the run is stopped or a neighbour failed. */
   readonly signal: AbortSignal;
+  /**
+   * Aborts when the run is asked to end soon. A stage whose work can be gone on with later saves what it has and throws
+   * this signal's reason; the others finish what they have begun.
+   */
+  readonly drain: AbortSignal;
   /** The input of this task. */
   readonly source: Source;
   /** The key of this stage's step for this source: equal keys mean equal bytes. */

@@ -107,13 +107,15 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
   const results = await import("../report/training-result.ts");
   const { preset, steps, seed, batchSize, learningRate, critics, zq, reconstruction } = options;
   const { validateEvery, patience, engine, provider, threads } = options;
-  const { signal, source, key, keyParts } = context;
+  const { signal, drain, source, key, keyParts } = context;
 
   await using store = await openFaceStore(fold.store, { signal });
   const { training, validation, test } = splitOf((await readFolds(fold.split)).folds, fold.fold);
   const rows = rowsOf(store, training);
   const faces = scaledFaces(store, rows);
   const startedAt = performance.now();
+  const saving = () => context.note("Saving at the end of this iteration; the same command goes on from there.");
+  drain.addEventListener("abort", saving);
   const result = await trainStage1({
     name: `anclaf (${preset})`,
     folder,
@@ -134,12 +136,12 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
     engine,
     provider,
     ...(threads && { threads }),
-    signal,
+    signal: AbortSignal.any([signal, drain]),
     progress: (event) => {
       if (event.event === "step") context.standing(event.iteration / event.iterations, inWords(event));
       if (event.event === "warning") context.note(event.message);
     },
-  });
+  }).finally(() => drain.removeEventListener("abort", saving));
   const { best } = result;
   const weights = await weightsOf(best?.path ?? result.last);
   context.standing(1, "testing");

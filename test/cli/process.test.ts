@@ -69,7 +69,7 @@ describe("pipe as a process", () => {
     const { code } = await ended;
     expect(code).toBe(130);
     const report = JSON.parse(await readFile(path.join(output, "report.json"), "utf8"));
-    expect(report.items.map((item: { status: string }) => item.status)).toEqual(["failed"]);
+    expect(report.items.map((item: { status: string }) => item.status)).toEqual(["stopped"]);
     expect((await readdir(output)).filter((name) => !name.startsWith(".digests"))).toEqual(["report.json"]);
   });
 

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -11,7 +12,7 @@ import { counted } from "../stages/fakes.ts";
 /** What the fakes did, for tests to look at and to steer. */
 export const seen = { begun: [] as string[], models: 0, shared: 0, hold: undefined as Promise<void> | undefined };
 
-/** Every file of a folder is a "video" with one frame a byte; "x" is a damaged frame, "!" fails, *.no is refused. */
+/** Every file of a folder is a "video" with one frame a byte; "x" is a damaged frame, "!" fails, "~" stops at a drain; *.no is refused. */
 const readBytes = defineStage({
   name: "read-bytes",
   summary: "a folder's files → frame*, one for each byte",
@@ -47,6 +48,7 @@ const readBytes = defineStage({
             continue;
           }
           if (byte === 0x21) throw new RangeError("exclamation");
+          if (byte === 0x7e) await drained(context.drain);
           ledger.add("decoded");
           if (index % every) {
             ledger.add("skipped");
@@ -169,6 +171,11 @@ async function entries(output: string, name: string): Promise<Entry[]> {
   const all = await readdir(output).catch(() => []);
   const names = all.filter((each) => each.endsWith(".sum") && (name === "" || each.startsWith(`${name}.`)));
   return Promise.all(names.map(async (each) => JSON.parse(await readFile(path.join(output, each), "utf8")) as Entry));
+}
+
+async function drained(drain: AbortSignal): Promise<never> {
+  if (!drain.aborted) await once(drain, "abort");
+  throw drain.reason;
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -49,6 +49,7 @@ describe("run state", () => {
       cached: 1,
       failed: 0,
       partial: 0,
+      stopped: 0,
       seconds: 2,
       frames: 5,
       framesPerSecond: 2.5,

@@ -73,7 +73,7 @@ describe("run", () => {
       versions: { "affect-pipe": expect.any(String), node: process.versions.node },
       engine: "fake",
       facts: { engine: "fake" },
-      totals: { items: 2, done: 2, cached: 0, failed: 0, partial: 0, notStarted: 0, interrupted: false },
+      totals: { items: 2, done: 2, cached: 0, failed: 0, partial: 0, stopped: 0, notStarted: 0, interrupted: false },
     });
     const [a, b] = written.items;
     expect(a).toMatchObject({
@@ -204,6 +204,27 @@ describe("run", () => {
     expect(await sums()).toHaveLength(1);
   });
 
+  it("drains: what a stage saves to go on with later is stopped, not failed, and no bug", async () => {
+    await files({ a: "~", b: "bc" });
+    const drain = new AbortController();
+    const notes: string[] = [];
+    let state: RunState | undefined;
+    const begin = (begun: RunState) => {
+      state = begun;
+    };
+    const progress = { begin, item() {}, note: (message: string) => void notes.push(message), end() {} };
+    const running = go({}, { drain: drain.signal, progress });
+    await until(() => seen.begun.length === 1 && state?.counted === true);
+    drain.abort();
+    const { exitCode, report } = await running;
+    expect(exitCode).toBe(130);
+    expect(report.items).toMatchObject([
+      { source: { name: "a" }, status: "stopped", reason: "Stopped before its end; the same command goes on." },
+    ]);
+    expect(report.totals).toMatchObject({ stopped: 1, failed: 0, notStarted: 1, interrupted: true });
+    expect([notes, await sums()]).toEqual([[], []]);
+  });
+
   it("stops at once: publishes nothing unfinished, closes everything, still reports", async () => {
     await files({ a: "ab", b: "bc" });
     const stop = new AbortController();
@@ -213,9 +234,10 @@ describe("run", () => {
     stop.abort();
     expect((await running).exitCode).toBe(130);
     expect((await report()).items.map(({ status, reason }) => [status, reason])).toEqual([
-      ["failed", "Stopped before its end."],
-      ["failed", "Stopped before its end."],
+      ["stopped", "Stopped before its end."],
+      ["stopped", "Stopped before its end."],
     ]);
+    expect((await report()).totals).toMatchObject({ stopped: 2, failed: 0, interrupted: true });
     expect(await readdir(output)).toEqual(["report.json"]);
     seen.hold = undefined;
     const plain = await go();
@@ -229,7 +251,8 @@ describe("run", () => {
     await using pool = new SharedPool();
     for await (const { task } of plan(bound, { stages, limit: 1 })) {
       const copy = JSON.parse(JSON.stringify(task));
-      const tools = { stages, pool, signal: new AbortController().signal, note() {} };
+      const { signal } = new AbortController();
+      const tools = { stages, pool, signal, drain: signal, note() {} };
       expect(await runTask(copy, tools)).toMatchObject({ status: "done", facts: { tracks: 2 } });
     }
   });

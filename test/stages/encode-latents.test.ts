@@ -170,6 +170,7 @@ async function encode(
   const opened = new Map<string, AsyncDisposable>();
   const context: Context = {
     signal,
+    drain: new AbortController().signal,
     source: { path: "/x", name: "x", bytes: 0, digest: "" },
     key: "",
     keyParts: null,

@@ -58,10 +58,12 @@ async function through(...names: string[]): Promise<{ frames: Frame[]; crops: Re
   }));
   const records: AnyRecord[] = [];
   await using pool = new SharedPool();
+  const { signal } = new AbortController();
   const outcome = await runTask({ source: await source(), steps } as unknown as Task, {
     stages,
     pool,
-    signal: new AbortController().signal,
+    signal,
+    drain: signal,
     note() {},
     tap: (record) => records.push(record),
   });

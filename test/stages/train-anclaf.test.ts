@@ -1,4 +1,4 @@
-import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { appendFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { synthFaces } from "../../src/datasets/synth/faces.ts";
@@ -27,16 +27,11 @@ async function training(output: string, changed: Record<string, unknown> = {}): 
   return bind(load(file, stages).train!, stages, {}, []);
 }
 
-const bytesIn = (output: string) =>
-  Promise.all(
-    ["model.safetensors", "predictions.csv", "log.jsonl"].map((name) => readFile(path.join(output, "fold-1", name))),
-  );
-
 describe("train-anclaf", () => {
-  it("trains and tests a fold, does not do it twice, and goes on after an interruption to the same bytes", {
+  it("trains and tests a fold, does not do it twice, and takes nothing that was changed for its own", {
     timeout: 300_000,
   }, async () => {
-    const [whole, parted] = [path.join(await temporary(), "a"), path.join(await temporary(), "b")];
+    const whole = path.join(await temporary(), "a");
     const first = await run(await training(whole), { stages });
     expect(first.report.items).toMatchObject([{ source: { name: "synth/fold-1" }, status: "done" }]);
     expect(Object.keys(first.outcomes[0]!.facts.metrics as object)).toEqual(
@@ -49,29 +44,6 @@ describe("train-anclaf", () => {
     expect(new Set(faces.map(({ clip }) => clip)).size).toBe(1);
     expect((await run(await training(whole), { stages })).report.items[0]!.status).toBe("cached");
 
-    const stop = new AbortController();
-    const progress = {
-      begin: (state: { current: Map<string, { share: number } | null> }) => {
-        const timer = setInterval(() => {
-          if ([...state.current.values()].some((standing) => standing !== null && standing.share > 0.3)) {
-            stop.abort(new Error("stopped"));
-            clearInterval(timer);
-          }
-        }, 1);
-      },
-      item() {},
-      note() {},
-      end() {},
-    };
-    const cut = await run(await training(parted), { stages, stop: stop.signal, progress });
-    expect(cut.exitCode).toBe(130);
-    expect(await resultsIn(parted)).toEqual([]);
-    expect((await run(await training(parted), { stages })).exitCode).toBe(0);
-    const [a, b] = [await bytesIn(whole), await bytesIn(parted)];
-    // The model's metadata tells how long it took, which no two runs share.
-    expect(b.slice(1).map(String)).toEqual(a.slice(1).map(String));
-    expect(tensors(b[0]!).equals(tensors(a[0]!))).toBe(true);
-
     // What was changed after it was written is no result.
     await appendFile(path.join(folder, "predictions.csv"), "x\n");
     expect(await resultsIn(whole)).toEqual([]);
@@ -82,8 +54,3 @@ describe("train-anclaf", () => {
     });
   });
 });
-
-/** A safetensors file after its header. */
-function tensors(file: Buffer): Buffer {
-  return file.subarray(8 + Number(file.readBigUInt64LE(0)));
-}
