@@ -2,9 +2,37 @@ import { mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { ENGINES, PROVIDERS } from "../compile/types.ts";
+import type { About } from "../nn/fit/export.ts";
+import type { Weights } from "../nn/weights.ts";
 import type { Fold } from "../records.ts";
+import type { PredictedFace } from "../report/training-result.ts";
 import { ANCLAF_PRESETS, ZQ_FORMS } from "../systems/anclaf/presets.ts";
 import { type Context, defineStage } from "./define.ts";
+
+const schema = z.strictObject({
+  output: z.string().min(1).default("data/runs/train-anclaf").describe("folder that gets one folder a fold"),
+  preset: z.enum(ANCLAF_PRESETS).default("small").describe("the paper's networks, or the same at half the resolution"),
+  steps: z.int().positive().default(3000).describe("iterations; the discriminator is trained in each of them"),
+  seed: z.int().nonnegative().default(1).describe("decides weights, order, augmentation and distortion"),
+  batchSize: z.int().min(2).optional().describe("images in a batch; default: the preset's"),
+  learningRate: z.number().positive().optional().describe("Adam's rate; default: the preset's"),
+  critics: z
+    .int()
+    .positive()
+    .optional()
+    .describe("the generator and the combiner are trained in every so many iterations; default: the preset's"),
+  zq: z.enum(ZQ_FORMS).default("onehot").describe("how Q joins Z: 4 planes, 1 plane (as published), or not at all"),
+  reconstruction: z
+    .enum(["direct", "cycle"])
+    .default("direct")
+    .describe("what is compared with the clean image: G(I), or G(G(I)) as in the published code"),
+  validateEvery: z.int().positive().default(500).describe("iterations between two looks at the validation people"),
+  patience: z.int().positive().optional().describe("stop after so many looks without a better one; default: never"),
+  engine: z.enum(ENGINES).default("auto").describe("what executes the training steps"),
+  provider: z.enum(PROVIDERS).default("cpu").describe("ONNX Runtime's execution provider"),
+  threads: z.int().positive().optional().describe("threads of the training steps; default: the machine's cores"),
+});
+type Options = z.output<typeof schema>;
 
 /**
  * ANCLaF's first stage on one fold: G, D and the frame combiner C learn from the training people, the validation people
@@ -20,32 +48,7 @@ export default defineStage({
   version: 1,
   takes: "fold",
   gives: "artifact",
-  options: z.strictObject({
-    output: z.string().min(1).default("data/runs/train-anclaf").describe("folder that gets one folder a fold"),
-    preset: z
-      .enum(ANCLAF_PRESETS)
-      .default("small")
-      .describe("the paper's networks, or the same at half the resolution"),
-    steps: z.int().positive().default(3000).describe("iterations; the discriminator is trained in each of them"),
-    seed: z.int().nonnegative().default(1).describe("decides weights, order, augmentation and distortion"),
-    batchSize: z.int().min(2).optional().describe("images in a batch; default: the preset's"),
-    learningRate: z.number().positive().optional().describe("Adam's rate; default: the preset's"),
-    critics: z
-      .int()
-      .positive()
-      .optional()
-      .describe("the generator and the combiner are trained in every so many iterations; default: the preset's"),
-    zq: z.enum(ZQ_FORMS).default("onehot").describe("how Q joins Z: 4 planes, 1 plane (as published), or not at all"),
-    reconstruction: z
-      .enum(["direct", "cycle"])
-      .default("direct")
-      .describe("what is compared with the clean image: G(I), or G(G(I)) as in the published code"),
-    validateEvery: z.int().positive().default(500).describe("iterations between two looks at the validation people"),
-    patience: z.int().positive().optional().describe("stop after so many looks without a better one; default: never"),
-    engine: z.enum(ENGINES).default("auto").describe("what executes the training steps"),
-    provider: z.enum(PROVIDERS).default("cpu").describe("ONNX Runtime's execution provider"),
-    threads: z.int().positive().optional().describe("threads of the training steps; default: the machine's cores"),
-  }),
+  options: schema,
   runtime: ["output", "engine", "provider", "threads"],
   output: ({ output }) => output,
   async cached({ output }, { key }) {
@@ -78,36 +81,20 @@ export default defineStage({
     },
 });
 
-interface Options {
-  readonly preset: (typeof ANCLAF_PRESETS)[number];
-  readonly steps: number;
-  readonly seed: number;
-  readonly batchSize?: number | undefined;
-  readonly learningRate?: number | undefined;
-  readonly critics?: number | undefined;
-  readonly zq: (typeof ZQ_FORMS)[number];
-  readonly reconstruction: "direct" | "cycle";
-  readonly validateEvery: number;
-  readonly patience?: number | undefined;
-  readonly engine: (typeof ENGINES)[number];
-  readonly provider: (typeof PROVIDERS)[number];
-  readonly threads?: number | undefined;
-}
-
 /** Trains, tests and publishes; gives the names of the files. */
 async function trainFold(folder: string, fold: Fold, options: Options, context: Context): Promise<readonly string[]> {
   const { openFaceStore, rowsOf } = await import("../datasets/face-store.ts");
   const { readFolds } = await import("../datasets/fold-file.ts");
   const { splitOf } = await import("../datasets/folds.ts");
   const { scaledFaces } = await import("../datasets/scaled-faces.ts");
-  const { exportWeights } = await import("../nn/fit/export.ts");
   const { inWords } = await import("../nn/fit/words.ts");
   const { weightsOf } = await import("../nn/fit.ts");
+  const { testFrames } = await import("../systems/anclaf/test-frames.ts");
   const { trainStage1 } = await import("../systems/anclaf/train.ts");
-  const results = await import("../report/training-result.ts");
   const { preset, steps, seed, batchSize, learningRate, critics, zq, reconstruction } = options;
   const { validateEvery, patience, engine, provider, threads } = options;
-  const { signal, drain, source, key, keyParts } = context;
+  const device = { engine, provider, ...(threads && { threads }) };
+  const { signal, drain, source } = context;
 
   await using store = await openFaceStore(fold.store, { signal });
   const { training, validation, test } = splitOf((await readFolds(fold.split)).folds, fold.fold);
@@ -133,9 +120,7 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
     ...(learningRate && { learningRate }),
     ...(critics && { critics }),
     ...(patience && { patience }),
-    engine,
-    provider,
-    ...(threads && { threads }),
+    ...device,
     signal: AbortSignal.any([signal, drain]),
     progress: (event) => {
       if (event.event === "step") context.standing(event.iteration / event.iterations, inWords(event));
@@ -145,7 +130,15 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
   const { best } = result;
   const weights = await weightsOf(best?.path ?? result.last);
   context.standing(1, "testing");
-  const { metrics, ...tested } = await testFold(store, rowsOf(store, test), weights, options, signal);
+  const { metrics, ...tested } = await testFrames(store, {
+    indices: rowsOf(store, test),
+    weights,
+    preset,
+    form: zq,
+    seed,
+    ...device,
+    signal,
+  });
   Object.assign(context.facts, {
     engine: { ...result.engine },
     metrics,
@@ -153,99 +146,47 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
     trainMean: { valence: meanOf(store.valence, rows), arousal: meanOf(store.arousal, rows) },
     reconstruction: tested.reconstruction.map((score) => ({ ...score })),
   });
-  await exportWeights(
-    join(folder, "model.safetensors"),
-    [weights],
-    {
+  const work = { preset, steps, seed, zq, reconstruction, batchSize, learningRate, critics };
+  return publish(folder, fold, context, {
+    weights,
+    faces: tested.faces,
+    metrics,
+    about: {
       trainedOn: store.dataset.name === "synth" ? "synthetic faces" : store.dataset.name,
-      command: `train-anclaf ${JSON.stringify({ preset, steps, seed, zq, reconstruction, batchSize, learningRate, critics })}`,
+      command: `train-anclaf ${JSON.stringify(work)}`,
       time: `${Math.round((performance.now() - startedAt) / 1000)} s`,
       seed,
       metrics,
       more: { preset, zq, fold: `${fold.fold} of ${fold.folds}`, data: source.digest },
     },
-    "f32",
-  );
-  await results.writePredictions(folder, tested.faces);
-  const files = ["model.safetensors", results.PREDICTIONS_FILE, "log.jsonl"];
-  const { name, digest } = source;
-  await results.writeResult(
+  });
+}
+
+interface Trained {
+  readonly weights: Weights;
+  readonly faces: readonly PredictedFace[];
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly about: About;
+}
+
+/** Writes weights, predictions and, last of all, the result that names both; gives the names of the files. */
+async function publish(folder: string, { fold, folds, store }: Fold, context: Context, trained: Trained) {
+  const { exportWeights } = await import("../nn/fit/export.ts");
+  const { MODEL_FILE } = await import("../report/fold-model.ts");
+  const { PREDICTIONS_FILE, writePredictions, writeResult } = await import("../report/training-result.ts");
+  const { weights, faces, metrics, about } = trained;
+  const { source, key, keyParts, facts } = context;
+  await exportWeights(join(folder, MODEL_FILE), [weights], about, "f32");
+  await writePredictions(folder, faces);
+  const files = [MODEL_FILE, PREDICTIONS_FILE, "log.jsonl"];
+  const { name, digest, path: data } = source;
+  await writeResult(
     folder,
-    {
-      key,
-      keyParts,
-      source: { name, digest },
-      fold: fold.fold,
-      folds: fold.folds,
-      store: fold.store,
-      data: source.path,
-      metrics,
-      facts: context.facts,
-    },
+    { key, keyParts, source: { name, digest }, fold, folds, store, data, metrics, facts },
     files,
   );
   return files;
 }
-
-/** What the trained networks say of the fold's people, and how well G cleans their faces. */
-async function testFold(
-  store: import("../datasets/face-store.ts").FaceStore,
-  rows: Int32Array,
-  weights: import("../nn/weights.ts").Weights,
-  { preset, zq, engine, provider, threads, seed }: Options,
-  signal: AbortSignal,
-) {
-  const { affectMetrics, METRICS } = await import("../nn/metrics.ts");
-  const { openPredictor } = await import("../systems/anclaf/predict.ts");
-  const { presets } = await import("../systems/anclaf/presets.ts");
-  const { reconstructionScores } = await import("../systems/anclaf/reconstruction.ts");
-  const { spread } = await import("../systems/anclaf/train.ts");
-  await using predictor = openPredictor({
-    sizes: presets[preset],
-    form: zq,
-    weights,
-    source: "the training",
-    range: store.range,
-    batch: Math.min(FACES_A_RUN, rows.length),
-    keep: { reconstruction: true },
-    engine,
-    provider,
-    ...(threads && { threads }),
-  });
-  const faces: import("../report/training-result.ts").PredictedFace[] = [];
-  for (let from = 0; from < rows.length; from += FACES_A_RUN) {
-    signal.throwIfAborted();
-    const own = rows.subarray(from, from + FACES_A_RUN);
-    const pixels = new Uint8Array(own.length * store.side ** 2 * 3);
-    await store.read(own, pixels);
-    const { valence, arousal } = await predictor.predict(pixels);
-    for (const [i, row] of own.entries())
-      faces.push({
-        clip: store.clips[store.clipOf[row]!]!.id,
-        frame: store.frameOf[row]!,
-        valence: store.valence[row]!,
-        arousal: store.arousal[row]!,
-        predictedValence: valence[i]!,
-        predictedArousal: arousal[i]!,
-      });
-  }
-  const scores = affectMetrics(
-    { valence: faces.map((face) => face.predictedValence), arousal: faces.map((face) => face.predictedArousal) },
-    { valence: faces.map((face) => face.valence), arousal: faces.map((face) => face.arousal) },
-  );
-  const metrics = METRICS.flatMap((metric) => [
-    [`${metric} V`, scores.valence[metric]] as const,
-    [`${metric} A`, scores.arousal[metric]] as const,
-  ]);
-  const reconstruct = async (pixels: Uint8Array) => (await predictor.predict(pixels)).reconstruction;
-  const looked = { indices: spread(rows, RECONSTRUCTED), seed, batch: FACES_A_RUN, signal };
-  const reconstruction = await reconstructionScores(store, reconstruct, looked);
-  return { faces, metrics: Object.fromEntries(metrics), reconstruction };
-}
-
-const FACES_A_RUN = 50;
-/** Each is distorted and cleaned in seven ways. */
-const RECONSTRUCTED = 200;
 
 function meanOf(values: Float32Array, rows: Int32Array): number {
   return rows.reduce((sum, row) => sum + values[row]!, 0) / rows.length;

@@ -1,4 +1,4 @@
-import { appendFile, writeFile } from "node:fs/promises";
+import { appendFile, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { synthFaces } from "../../src/datasets/synth/faces.ts";
@@ -27,8 +27,14 @@ async function training(output: string, changed: Record<string, unknown> = {}): 
   return bind(load(file, stages).train!, stages, {}, []);
 }
 
+async function evaluation(input: string, output: string): Promise<BoundPipeline> {
+  const file = path.join(await temporary(), "pipelines.yaml");
+  await writeFile(file, JSON.stringify({ tables: { about: "…", steps: [{ "evaluate-anclaf": { input, output } }] } }));
+  return bind(load(file, stages).tables!, stages, {}, []);
+}
+
 describe("train-anclaf", () => {
-  it("trains and tests a fold, does not do it twice, and takes nothing that was changed for its own", {
+  it("trains and tests a fold, does not do it twice, is told in tables, and takes nothing that was changed for its own", {
     timeout: 300_000,
   }, async () => {
     const whole = path.join(await temporary(), "a");
@@ -43,6 +49,20 @@ describe("train-anclaf", () => {
     expect(faces).toHaveLength(2);
     expect(new Set(faces.map(({ clip }) => clip)).size).toBe(1);
     expect((await run(await training(whole), { stages })).report.items[0]!.status).toBe("cached");
+
+    const tables = path.join(await temporary(), "tables");
+    const evaluated = await run(await evaluation(whole, tables), { stages });
+    const text = String(evaluated.outcomes[0]!.facts.text);
+    for (const row of [
+      "ANCLaF (ours), 1 fold",
+      "Training mean, 1 fold",
+      "Best possible from one frame",
+      "2 of 3 folds",
+    ])
+      expect(text).toContain(row);
+    expect((await readdir(tables)).sort()).toEqual([
+      ...["folds.csv", "reconstruction.csv", "report.json", "results.csv", "tables.md"],
+    ]);
 
     // What was changed after it was written is no result.
     await appendFile(path.join(folder, "predictions.csv"), "x\n");

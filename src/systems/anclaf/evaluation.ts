@@ -145,6 +145,8 @@ export interface ResultTable {
     | { readonly value: number; readonly sd: number | null }
   )[])[];
   readonly notes: readonly string[];
+  /** Digits after the point. Default 3, the papers'. */
+  readonly digits?: number;
 }
 
 /** RMSE | COR | ICC (Table 1, AFEW-VA) or CCC (Table 2, SEWA), each for valence, arousal and their mean, and frames. */
