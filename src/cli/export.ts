@@ -26,7 +26,7 @@ export function exportCommand(session: Session): CommandModule {
       n: { type: "number", describe: "frames in a window, of networks that take sequences", defaultDescription: "8" },
       attention: {
         type: "string",
-        describe: "what a network of sequences attends with: none, location",
+        describe: "what a network of sequences attends with: none, location, concat",
         defaultDescription: "what its checkpoint says",
         requiresArg: true,
       },

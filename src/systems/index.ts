@@ -74,19 +74,21 @@ export const networks: Record<string, NetworkEntry> = {
       async ({ parameters, form, notes }, sizes, options) => {
         const { sequenceWindow } = await import("./anclaf/window.ts");
         const { n = 8 } = options;
-        const attention = attentionOf(options, notes);
+        const attention = attentionOf(options, notes, parameters.has(CONCAT));
         return {
           program: sequenceWindow(parameters, attention),
           inputs: { zq: { shape: [n, ...zqShape(sizes, form)], dtype: "float32" } },
           metadata: { zq: form, n: `${n}`, attention },
         };
       },
-      async ({ checkpoint, seed }) => {
+      async ({ checkpoint, seed, attention }) => {
         if (checkpoint === undefined && seed === undefined)
           throw new PipeError("No weights for sequences come with this package.", {
             hint: "Name a checkpoint, or a seed for untrained ones.",
           });
-        return (await import("./anclaf/sequence.ts")).sequenceParameters;
+        const { sequenceParameters } = await import("./anclaf/sequence.ts");
+        return (sizes, form, names) =>
+          sequenceParameters(sizes, form, attention === "concat" || names.has(CONCAT) ? "concat" : "location");
       },
     ),
   },
@@ -110,6 +112,9 @@ export const networks: Record<string, NetworkEntry> = {
 };
 
 type Image = import("../nn/layers.ts").Activation;
+
+/** A parameter that the sequence combiner has with the attention `concat` alone. */
+const CONCAT = "combiner.attention.W";
 
 /** A program and its inputs' shapes for one sample. */
 type Sketch = Pick<BuiltNetwork, "program" | "inputs"> & Partial<Pick<BuiltNetwork, "metadata">>;
@@ -158,15 +163,19 @@ function anclafPreset(name: string): AnclafPreset {
   throw new PipeError(`There is no preset "${name}" of ANCLaF.`, { hint: `Presets: ${ANCLAF_PRESETS.join(", ")}.` });
 }
 
-/** C-S and C-SA have the same tensors: which of them a checkpoint is, only its notes can say, or the user. */
+/** C-S and C-SA have the same tensors, but for `concat`: which a checkpoint is, only its notes can say, or the user. */
 function attentionOf(
   { attention: asked, checkpoint }: NetworkOptions,
   notes: Readonly<Record<string, string>>,
+  isConcat: boolean,
 ): SequenceAttention {
-  const name = asked ?? notes.attention ?? (checkpoint === undefined ? "location" : undefined);
+  const otherwise = isConcat ? "concat" : checkpoint === undefined ? "location" : undefined;
+  const name = asked ?? notes.attention ?? otherwise;
   const hint = `Give attention as one of ${SEQUENCE_ATTENTIONS.join(", ")}.`;
   if (name === undefined) throw new PipeError(`${checkpoint} does not say whether it was trained to attend.`, { hint });
   const known = SEQUENCE_ATTENTIONS.find((attention) => attention === name);
   if (known === undefined) throw new PipeError(`There is no attention "${name}" of ANCLaF.`, { hint });
+  if (known !== "none" && (known === "concat") !== isConcat)
+    throw new PipeError(`${checkpoint} has not the parameters of the attention "${name}".`, { hint });
   return known;
 }

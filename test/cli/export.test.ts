@@ -67,30 +67,34 @@ describe("pipe export anclaf-frame", () => {
 
 describe("pipe export anclaf-sequence", () => {
   const [windows, n, side, channels] = [2, 3, 16, 64];
-  const weights = initialise(sequenceParameters(presets.small, "none"), 5);
+  const weightsFor = (attention: string) =>
+    initialise(sequenceParameters(presets.small, "none", attention === "concat" ? "concat" : "location"), 5);
 
   /** A checkpoint without Q whose notes are these. */
-  async function checkpointWith(metadata: Record<string, string>): Promise<string> {
+  async function checkpointWith(metadata: Record<string, string>, attention = "location"): Promise<string> {
     const file = path.join(await temporary(), "sequence.safetensors");
-    await writeCheckpoint(file, weights, { metadata });
+    await writeCheckpoint(file, weightsFor(attention), { metadata });
     return file;
   }
 
   const zq = Float32Array.from(floats(1, [windows, n, channels, side, side]));
 
-  it.each(["none", "location"])(
+  it.each(["none", "location", "concat"])(
     "with attention %s gives what the network gives window by window",
     async (attention) => {
-      const checkpoint = await checkpointWith({ attention, trainedOn: "a formula" });
+      const checkpoint = await checkpointWith({ attention, trainedOn: "a formula" }, attention);
       const file = await exported("anclaf-sequence", "--checkpoint", checkpoint, "--batch", "2", "--n", "3");
       const shape = [windows, n, channels, side, side];
       const found = await alone(file, { zq: new ort.Tensor("float32", zq, shape) });
 
-      const parameters = toParameters(weights);
+      const parameters = toParameters(weightsFor(attention));
       await using reference = compile(
         ({ zq }) => {
           const windows = tf.transpose(zq!, [0, 1, 3, 4, 2]) as tf.Tensor5D;
-          const { affect, attention: seen } = sequenceCombiner(parameters, windows, { attend: attention !== "none" });
+          const { affect, attention: seen } = sequenceCombiner(parameters, windows, {
+            attend: attention !== "none",
+            attention: attention === "concat" ? "concat" : "location",
+          });
           return { affect, ...(seen && { attention: seen }) };
         },
         { name: "reference", engine: "js" },
@@ -127,6 +131,13 @@ describe("pipe export anclaf-sequence", () => {
     expect((await tried("anclaf-sequence", "--checkpoint", silent)).err).toContain("whether it was trained to attend");
     expect((await tried("anclaf-sequence", "--seed", "1", "--attention", "both")).err).toContain('attention "both"');
     expect((await tried("anclaf-sequence", "--seed", "1", "--n", "0")).err).toContain("--n takes a whole number");
+    const concat = await checkpointWith({}, "concat");
+    expect((await tried("anclaf-sequence", "--checkpoint", concat, "--attention", "location")).err).toContain(
+      'not the parameters of the attention "location"',
+    );
+    expect((await tried("anclaf-sequence", "--checkpoint", silent, "--attention", "concat")).err).toContain(
+      "missing: combiner.attention.W",
+    );
     expect((await tried("anclaf-sequence", "--checkpoint", checkpointFor({ preset: "small" })!)).err).toContain(
       "missing: combiner.lstm.weight_ih_l0",
     );
@@ -135,6 +146,12 @@ describe("pipe export anclaf-sequence", () => {
     expect((await tried("anclaf-frames")).err).toContain("Did you mean anclaf-frame?");
     expect(await readdir(folder)).toEqual([]);
     expect(tf.memory().numTensors).toBe(0);
+    // A file with parameters that concat alone has need not say it; and C-S may be run with them.
+    expect(metadataOf(await exported("anclaf-sequence", "--checkpoint", concat))).toMatchObject({
+      attention: "concat",
+    });
+    const alone = await exported("anclaf-sequence", "--checkpoint", concat, "--attention", "none");
+    expect(metadataOf(alone)).toMatchObject({ attention: "none" });
     const attending = await exported("anclaf-sequence", "--checkpoint", silent, "--attention", "location");
     expect(metadataOf(attending)).toMatchObject({
       trainedOn: "unknown: the checkpoint does not say",

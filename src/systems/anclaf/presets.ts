@@ -58,8 +58,11 @@ export const stage1Presets: Record<AnclafPreset, Stage1Settings> = {
 export const ZQ_FORMS = ["onehot", "index", "none"] as const;
 export type ZqForm = (typeof ZQ_FORMS)[number];
 
-/** What the sequence combiner attends with: nothing (C-S), or scores of its former states by themselves (C-SA). */
-export const SEQUENCE_ATTENTIONS = ["none", "location"] as const;
+/**
+ * What the sequence combiner attends with: nothing (C-S); scores of its former states by themselves, as the paper's
+ * (C-SA); or Luong's `concat`, whose scores depend on the query too.
+ */
+export const SEQUENCE_ATTENTIONS = ["none", "location", "concat"] as const;
 export type SequenceAttention = (typeof SEQUENCE_ATTENTIONS)[number];
 
 /** Shape of ZQ for one image, channel-first: [channels, height, width]. */

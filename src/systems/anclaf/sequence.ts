@@ -1,11 +1,21 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type AttentiveLstmOptions, attentiveLstm } from "../../nn/attentive-lstm.ts";
+import { initialise } from "../../nn/init.ts";
 import type { Activation } from "../../nn/layers.ts";
 import { type LstmWeights, lstmParameters } from "../../nn/lstm.ts";
+import { luongLstm, luongParameters } from "../../nn/luong-lstm.ts";
 import { type Parameters, scope } from "../../nn/parameters.ts";
 import type { ParameterSpec, Weights } from "../../nn/weights.ts";
 import { combinerEncoder, combinerEncoderParameters, featureSize } from "./combiner.ts";
-import type { AnclafSizes, ZqForm } from "./presets.ts";
+import type { AnclafSizes, SequenceAttention, ZqForm } from "./presets.ts";
+
+/** How former states are scored. `location`, the default, is what the paper's and the published code's formula comes to. */
+export type SequenceScore = Exclude<SequenceAttention, "none">;
+
+export interface SequenceOptions extends AttentiveLstmOptions {
+  /** `concat` is Luong's e_i = vᵀ tanh(W [S_{t−1}; S_i]), with parameters of its own. Default `location`. */
+  readonly attention?: SequenceScore;
+}
 
 /** What the sequence combiner gives for windows of n frames. */
 export interface SequenceCombined {
@@ -22,14 +32,10 @@ export interface SequenceCombined {
 /**
  * C-S and C-SA, the sequence combiner (ANCLaF §3.3): the frame combiner's encoder, an LSTM over [x_t; ctx_t], a linear
  * layer on h_t. With `attend` it is C-SA, and ctx_t attends to the window's former states; without, C-S, and ctx_t is
- * zeros. Both have the same parameters. `present` marks the frames that are there.
+ * zeros. Both have the same parameters, while `attention` is `location`. `present` marks the frames that are there.
  * ZQ [B, n, side, side, C].
  */
-export function sequenceCombiner(
-  parameters: Parameters,
-  zq: tf.Tensor5D,
-  options: AttentiveLstmOptions,
-): SequenceCombined {
+export function sequenceCombiner(parameters: Parameters, zq: tf.Tensor5D, options: SequenceOptions): SequenceCombined {
   const [batch, n, ...image] = zq.shape;
   const features = combinerEncoder(parameters, tf.reshape(zq, [batch * n, ...image]) as Activation);
   return sequenceHead(parameters, tf.reshape(features, [batch, n, features.shape[1]]), options);
@@ -39,7 +45,7 @@ export function sequenceCombiner(
 export function sequenceHead(
   parameters: Parameters,
   features: tf.Tensor3D,
-  options: AttentiveLstmOptions,
+  options: SequenceOptions,
 ): SequenceCombined {
   const [lstm, attention, head] = ["lstm", "attention", "head"].map((name) => scope(parameters, `combiner.${name}`));
   const weights: LstmWeights = {
@@ -48,7 +54,10 @@ export function sequenceHead(
     bias_ih_l0: lstm!("bias_ih_l0"),
     bias_hh_l0: lstm!("bias_hh_l0"),
   };
-  const out = attentiveLstm(features, weights, attention!("weight"), options);
+  const out =
+    options.attention === "concat"
+      ? luongLstm(features, weights, { W: attention!("W"), v: attention!("v") }, options)
+      : attentiveLstm(features, weights, attention!("weight"), options);
   const [batch, n, units] = out.h.shape;
   const rows = tf.matMul(tf.reshape(out.h, [batch * n, units]), head!<tf.Tensor2D>("weight"), false, true);
   const affect = tf.reshape(tf.add(rows, head!<tf.Tensor1D>("bias")), [batch, n, 2]) as tf.Tensor3D;
@@ -60,34 +69,50 @@ export function sequenceUnits(sizes: AnclafSizes): number {
   return featureSize(sizes) / 2;
 }
 
-/** The parameters of C-S and C-SA alike: encoder and head. */
-export function sequenceParameters(sizes: AnclafSizes, form: ZqForm): ParameterSpec[] {
-  return [...combinerEncoderParameters(sizes, form), ...sequenceHeadParameters(sizes)];
+/** The parameters of C-S and C-SA alike: encoder and head. With `concat`, other ones for the attention, and more. */
+export function sequenceParameters(sizes: AnclafSizes, form: ZqForm, attention?: SequenceScore): ParameterSpec[] {
+  return [...combinerEncoderParameters(sizes, form), ...sequenceHeadParameters(sizes, attention)];
 }
 
 /**
  * The parameters behind the encoder. Of `combiner.attention` the first half of the weight (the query's) and the bias
  * cancel in the softmax: they are kept so that totals and checkpoints are the paper's, and never move.
  */
-export function sequenceHeadParameters(sizes: AnclafSizes): ParameterSpec[] {
+export function sequenceHeadParameters(sizes: AnclafSizes, attention: SequenceScore = "location"): ParameterSpec[] {
   const units = sequenceUnits(sizes);
   return [
     ...lstmParameters("combiner.lstm", featureSize(sizes) + 2 * units, units),
-    { name: "combiner.attention.weight", shape: [1, 4 * units], start: { uniform: { fanIn: 4 * units } } },
-    { name: "combiner.attention.bias", shape: [1], start: "zeros" },
+    ...(attention === "concat" ? luongParameters("combiner.attention", units) : locationParameters(units)),
     { name: "combiner.head.weight", shape: [2, units], start: { uniform: { fanIn: units } } },
     { name: "combiner.head.bias", shape: [2], start: "zeros" },
   ];
 }
 
+function locationParameters(units: number): ParameterSpec[] {
+  return [
+    { name: "combiner.attention.weight", shape: [1, 4 * units], start: { uniform: { fanIn: 4 * units } } },
+    { name: "combiner.attention.bias", shape: [1], start: "zeros" },
+  ];
+}
+
 /**
  * C-S's weights made ready for C-SA: the LSTM's columns that read the context, which C-S leaves untrained, become zeros,
- * so that the first C-SA gives what C-S gave. All else is shared, not copied.
+ * so that the first C-SA gives what C-S gave. For `concat` its W and v are drawn by the seed and take the place of the
+ * untrained score. All else is shared, not copied.
  */
-export function withFreshAttention(weights: Weights, sizes: AnclafSizes): Weights {
+export function withFreshAttention(
+  weights: Weights,
+  sizes: AnclafSizes,
+  { attention = "location", seed = 1 }: { readonly attention?: SequenceScore; readonly seed?: number } = {},
+): Weights {
   const name = "combiner.lstm.weight_ih_l0";
   const { shape, data } = weights.get(name)!;
   const [own, columns] = [featureSize(sizes), shape[1]!];
   const zeroed = data.map((value, k) => (k % columns < own ? value : 0));
-  return new Map(weights).set(name, { shape, data: zeroed });
+  const ready = new Map(weights).set(name, { shape, data: zeroed });
+  if (attention === "location") return ready;
+  for (const { name } of locationParameters(sequenceUnits(sizes))) ready.delete(name);
+  for (const [name, weight] of initialise(luongParameters("combiner.attention", sequenceUnits(sizes)), seed))
+    ready.set(name, weight);
+  return ready;
 }

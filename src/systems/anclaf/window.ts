@@ -19,6 +19,8 @@ export function sequenceWindow(parameters: Parameters, attention: SequenceAttent
     const features = combinerEncoder(parameters, frames);
     const out = sequenceHead(parameters, tf.reshape(features, [windows, n, features.shape[1]]), {
       attend: attention !== "none",
+      // C-S may have been trained with either's parameters.
+      attention: parameters.has("combiner.attention.W") ? "concat" : "location",
     });
     return { affect: out.affect, ...(out.attention && { attention: out.attention }) };
   };

@@ -26,7 +26,11 @@ class Combiner(nn.Module):
         self.lstm = nn.LSTM(FEATURE + 2 * UNITS, UNITS)
         self.attention, self.head = nn.Linear(4 * UNITS, 1), nn.Linear(UNITS, 2)
 
-    def forward(self, zq, attend):
+    def score(self, query, state, concat):
+        pair = torch.cat([query, state], 1)
+        return torch.tanh(pair @ concat["W"].T) @ concat["v"][:, None] if concat else self.attention(pair)
+
+    def forward(self, zq, attend, concat=None):
         frames = zq.flatten(0, 1).permute(0, 3, 1, 2)
         for conv in (self.c1, self.c2):
             frames = nn.functional.leaky_relu(conv(frames), 0.01)
@@ -36,7 +40,7 @@ class Combiner(nn.Module):
         for t in range(FRAMES):
             context = torch.zeros(BATCH, 2 * UNITS)
             if attend and states:
-                scores = [self.attention(torch.cat([states[-1], state], 1)) for state in states]
+                scores = [self.score(states[-1], state, concat) for state in states]
                 a = torch.softmax(torch.cat(scores, 1), 1)
                 weights[:, t, :t] = a.detach()
                 context = sum(a[:, i, None] * state for i, state in enumerate(states))
@@ -51,14 +55,18 @@ with torch.no_grad():
     for parameter in net.parameters():
         parameter *= 2
 zq, labels = torch.randn(BATCH, FRAMES, SIDE, SIDE, CHANNELS), torch.randn(BATCH, FRAMES, 2)
+luong = {"W": torch.randn(2 * UNITS, 4 * UNITS), "v": torch.randn(2 * UNITS)}
+for parameter in luong.values():
+    parameter.requires_grad_()
 result = {
     "parameters": {f"combiner.{name}": plain(parameter) for name, parameter in net.named_parameters()},
+    "concat": {f"combiner.attention.{name}": plain(parameter) for name, parameter in luong.items()},
     "zq": plain(zq),
     "labels": plain(labels),
 }
-for name, attend in {"S": False, "SA": True}.items():
+for name, (attend, concat) in {"S": (False, None), "SA": (True, None), "SA-concat": (True, luong)}.items():
     net.zero_grad()
-    features, states, weights, affect = net(zq, attend)
+    features, states, weights, affect = net(zq, attend, concat)
     loss = ((affect - labels) ** 2).mean()
     loss.backward()
     result[name] = {
@@ -67,6 +75,7 @@ for name, attend in {"S": False, "SA": True}.items():
         "gradients": {
             f"combiner.{name}": plain(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
             for name, parameter in net.named_parameters()
-        },
+        }
+        | ({f"combiner.attention.{name}": plain(parameter.grad) for name, parameter in luong.items()} if concat else {}),
     }
 Path(__file__).with_suffix(".json").write_text(json.dumps(result) + "\n")

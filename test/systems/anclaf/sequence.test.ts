@@ -8,6 +8,7 @@ import { disposeParameters, toParameters } from "../../../src/nn/parameters.ts";
 import { count, type Weights } from "../../../src/nn/weights.ts";
 import { presets, ZQ_FORMS } from "../../../src/systems/anclaf/presets.ts";
 import {
+  type SequenceOptions,
   sequenceCombiner,
   sequenceHead,
   sequenceHeadParameters,
@@ -21,7 +22,8 @@ const oracle = JSON.parse(readFileSync(new URL("./sequence.json", import.meta.ur
   parameters: Record<string, Stored>;
   zq: Stored;
   labels: Stored;
-} & Record<"S" | "SA", { outputs: Record<string, Stored>; gradients: Record<string, Stored> }>;
+  concat: Record<string, Stored>;
+} & Record<"S" | "SA" | "SA-concat", { outputs: Record<string, Stored>; gradients: Record<string, Stored> }>;
 // Not a preset's: a feature of 6 numbers and 3 units, from ZQ of 4×4 with 5 channels.
 const tiny = { image: 16, generator: 1, discriminator: 1, depth: 2, combiner: 3 };
 const weightsOf = (stored: Record<string, Stored>): Weights =>
@@ -39,6 +41,8 @@ describe("sizes", () => {
     expect(ZQ_FORMS.map((form) => count(sequenceParameters(presets.paper, form)))).toEqual([
       16_462_787, 16_459_715, 16_458_691,
     ]);
+    // W [1024, 2048] and v [1024] instead of 2048 weights and a bias.
+    expect(count(sequenceParameters(presets.paper, "onehot", "concat"))).toBe(16_462_787 - 2049 + 1024 * 2048 + 1024);
     expect(sequenceUnits(presets.paper)).toBe(512);
   });
 
@@ -55,14 +59,19 @@ describe("sizes", () => {
   });
 });
 
-describe.each(["S", "SA"] as const)("C-%s against PyTorch", (variant) => {
+describe.each(["S", "SA", "SA-concat"] as const)("C-%s against PyTorch", (variant) => {
   test.each(["js", "onnx"] as const)("engine %s", async (engine) => {
-    const specs = sequenceParameters(tiny, "index");
-    const attend = variant === "SA";
+    const attention = variant === "SA-concat" ? "concat" : "location";
+    const specs = sequenceParameters(tiny, "index", attention);
+    const attend = variant !== "S";
+    const options = { attend, attention } as const;
+    const parameters = Object.fromEntries(
+      specs.map(({ name }) => [name, (attention === "concat" && oracle.concat[name]) || oracle.parameters[name]!]),
+    );
     await using compiled = compile(
       ({ zq, labels, vector }) => {
         const { values, gradient } = differentiate(vector as tf.Tensor1D, specs, (parameters) => {
-          const { attention, ...out } = sequenceCombiner(parameters, zq as tf.Tensor5D, { attend });
+          const { attention, ...out } = sequenceCombiner(parameters, zq as tf.Tensor5D, options);
           const total = tf.mean(tf.square(tf.sub(out.affect, labels!))) as tf.Scalar;
           return { ...out, ...(attention && { attention }), total };
         });
@@ -72,13 +81,13 @@ describe.each(["S", "SA"] as const)("C-%s against PyTorch", (variant) => {
     );
     const { outputs, gradients } = oracle[variant];
     const { zq, labels } = feed({ zq: oracle.zq, labels: oracle.labels });
-    const vector: Value = { shape: [count(specs)], data: flatten(weightsOf(oracle.parameters), specs) };
+    const vector: Value = { shape: [count(specs)], data: flatten(weightsOf(parameters), specs) };
     const found = await compiled.run({ zq: zq!, labels: labels!, vector });
     for (const [name, value] of Object.entries(outputs))
       nearly(found[name === "loss" ? "total" : name]!, value, 1e-5, name);
     for (const [name, { shape, data }] of unflatten(found.gradient!.data as Float32Array, specs))
       nearly({ shape, data }, gradients[name]!, 1e-5, name);
-    expect("attention" in found).toBe(variant === "SA");
+    expect("attention" in found).toBe(attend);
   });
 });
 
@@ -87,13 +96,13 @@ describe.each(["js", "onnx"] as const)("windows of cached features, engine %s", 
   const features: Value = { shape: [batch, n, 6], data: Float32Array.from(floats(3, [batch, n, 6])) };
   const fresh = initialise(sequenceHeadParameters(tiny), 4);
 
-  async function run(weights: Weights, feeds: Record<string, Value>, attend = true) {
+  async function run(weights: Weights, feeds: Record<string, Value>, options: SequenceOptions = {}) {
     const parameters = toParameters(weights);
     await using compiled = compile(
       ({ features, present }) => {
         const given = present && tf.cast(present, "bool");
         const { attention, ...out } = sequenceHead(parameters, features as tf.Tensor3D, {
-          attend,
+          ...options,
           present: given as tf.Tensor2D | undefined,
         });
         return { affect: out.affect, states: out.states, ...(attention && { attention }) };
@@ -110,13 +119,24 @@ describe.each(["js", "onnx"] as const)("windows of cached features, engine %s", 
   test("C-S becomes C-SA without a change, until it is trained on", async () => {
     const ready = withFreshAttention(fresh, tiny);
     const [s, sa, ours] = [
-      await run(fresh, { features }, false),
+      await run(fresh, { features }, { attend: false }),
       await run(ready, { features }),
       await run(fresh, { features }),
     ];
     nearly(sa.affect!, s.affect!, 1e-7);
     expect(Math.max(...ours.affect!.data.map((x, k) => Math.abs(x - s.affect!.data[k]!)))).toBeGreaterThan(1e-3);
     expect([...ready.keys()]).toEqual([...fresh.keys()]);
+    const concat = withFreshAttention(fresh, tiny, { attention: "concat", seed: 6 });
+    expect([...concat.keys()].sort()).toEqual(
+      sequenceHeadParameters(tiny, "concat")
+        .map(({ name }) => name)
+        .sort(),
+    );
+    const luong = await run(concat, { features }, { attention: "concat" });
+    expect(luong.affect!.data).toEqual(s.affect!.data);
+    expect(luong.attention!.data).not.toEqual(sa.attention!.data);
+    const other = withFreshAttention(fresh, tiny, { attention: "concat", seed: 7 });
+    expect(other.get("combiner.attention.v")!.data).not.toEqual(concat.get("combiner.attention.v")!.data);
   });
 
   test("a frame's answer hangs on no other window and no later frame", async () => {
