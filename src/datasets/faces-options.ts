@@ -19,5 +19,11 @@ export const facesOptions = {
 };
 export type FacesOptions = z.output<z.ZodObject<typeof facesOptions>>;
 
+/** The folds that the options ask for, as far as there can be such folds. */
+export function foldsAsked({ fold, folds }: Pick<FacesOptions, "fold" | "folds">): number[] {
+  const all = Array.from({ length: folds }, (_, i) => i);
+  return fold === "all" ? all : all.filter((each) => each === Number(fold));
+}
+
 /** Of those, the ones that cannot change what is made of a fold. */
 export const FACES_RUNTIME = ["data", "store", "fold"] as const;

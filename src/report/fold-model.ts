@@ -1,10 +1,10 @@
 import { stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fingerprint } from "../cache/fingerprint.ts";
 import { PipeError } from "../errors.ts";
 import { readCheckpoint } from "../nn/checkpoint.ts";
 import type { FoldedClip } from "../records.ts";
-import { RESULT_FILE, readResult, type TrainingResult } from "./training-result.ts";
+import { RESULT_FILE, readResult, resultsIn, type TrainingResult } from "./training-result.ts";
 
 /** Weights that a fold's training published. */
 export interface FoldModel {
@@ -30,7 +30,7 @@ export async function foldModel(
   clip: Pick<FoldedClip, "fold" | "folds" | "digest">,
   preset: string,
 ): Promise<FoldModel> {
-  const folder = join(resolve(models), `fold-${clip.fold}`);
+  const folder = join(resolve(models), nameOf(clip.fold));
   const print = await printOf(folder);
   let known = seen.get(folder);
   if (known?.print !== print) {
@@ -57,6 +57,30 @@ export async function foldModel(
     });
   return model;
 }
+
+/**
+ * Looks whether there are finished trainings of these folds, before anything is begun with their models.
+ *
+ * @throws PipeError when there is none at all, or naming the folds without one
+ */
+export async function checkTrained(models: string, folds: readonly number[]): Promise<void> {
+  const trained = new Set((await resultsIn(models)).map(({ folder }) => basename(folder)));
+  if (trained.size === 0)
+    throw new PipeError(`${models} holds no finished training, whose models are to be taken.`, {
+      hint: "Train first: pipe run train-anclaf; or name the folder that it wrote: --models DIR",
+    });
+  const missing = folds.filter((fold) => !trained.has(nameOf(fold)));
+  if (missing.length === 0) return;
+  const other = folds.find((fold) => trained.has(nameOf(fold)));
+  const alone = other === undefined ? "" : `; or take a fold alone: --fold ${other}`;
+  throw new PipeError(
+    `${models} holds no finished training of fold${missing.length > 1 ? "s" : ""} ${missing.join(", ")}, or files were changed since.`,
+    { hint: `Train what is missing: pipe run train-anclaf --fold ${missing[0]} --output ${models}${alone}` },
+  );
+}
+
+/** Name of a fold's folder inside that of a training. */
+const nameOf = (fold: number): string => `fold-${fold}`;
 
 interface Training {
   readonly result: TrainingResult;

@@ -58,12 +58,17 @@ export interface StageDefinition<
   readonly options: Schema;
   /** Options that cannot change the output (paths, batch sizes, threads, engines): left out of the key. */
   readonly runtime?: readonly (keyof z.output<Schema> & string)[];
-  /** sha256 of every model file that shapes the output, by name: part of the key. */
-  readonly models?: (options: z.output<Schema>) => Promise<Record<string, string>>;
+  /**
+   * sha256 of every model file that shapes the output, by name: part of the key. Asked once, before any work: what it
+   * throws ends the run. `folds`: those of the sources to come, where they are of folds.
+   */
+  readonly models?: (options: z.output<Schema>, folds?: readonly number[]) => Promise<Record<string, string>>;
   /** The same where the source decides which model it is, as the fold of a clip does: part of that source's key alone. */
   readonly modelsFor?: (options: z.output<Schema>, source: Source) => Promise<Record<string, string>>;
   /** It is the last to read its records' pixels, and gives their memory back (`giveBack`) to who lent it. */
   readonly givesBack?: true;
+  /** Sources only: the folds that its sources are of, told from the options alone. */
+  readonly folds?: (options: z.output<Schema>) => readonly number[];
   /** Sources only: what there is to work on. */
   readonly sources?: (
     options: z.output<Schema>,

@@ -45,18 +45,15 @@ export default defineStage({
   }),
   // Checkpoints count by their bytes, as models, not by their paths.
   runtime: ["checkpoint", "models", "batch", "engine", "provider", "threads"],
-  async models(options): Promise<Record<string, string>> {
+  async models(options, folds = []): Promise<Record<string, string>> {
     const { checkpointFor } = await import("../systems/anclaf/load.ts");
     if (options.models !== undefined) {
       if (options.checkpoint !== undefined || options.seed !== undefined)
         throw new PipeError("encode-latents is given models, and a checkpoint or a seed besides.", {
           hint: "Give one of them: the folds' models, one checkpoint for all sources, or a seed.",
         });
-      const { resultsIn } = await import("../report/training-result.ts");
-      if ((await resultsIn(options.models)).length === 0)
-        throw new PipeError(`${options.models} holds no finished training, and encode-latents is to take its models.`, {
-          hint: "Train first: pipe run train-anclaf; or name the folder that it wrote: --models DIR",
-        });
+      const { checkTrained } = await import("../report/fold-model.ts");
+      await checkTrained(options.models, folds);
       return {};
     }
     const checkpoint = checkpointFor(options);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { FaceStore } from "../datasets/face-store.ts";
-import { FACES_RUNTIME, facesOptions } from "../datasets/faces-options.ts";
+import { FACES_RUNTIME, facesOptions, foldsAsked } from "../datasets/faces-options.ts";
 import { canonical, digestOf, type Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import type { Crop, FoldedClip } from "../records.ts";
@@ -26,6 +26,7 @@ export default defineStage({
       .describe("frames a second of clips that are pictures without times; default 25, or that of drawn data"),
   }),
   runtime: FACES_RUNTIME,
+  folds: foldsAsked,
   async *sources(options, { signal, note }) {
     const { foldDigest, foldsWanted, prepareFaces, splitDataset } = await import("../datasets/prepare-faces.ts");
     const { openFaceStore } = await import("../datasets/face-store.ts");

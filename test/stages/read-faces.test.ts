@@ -132,6 +132,7 @@ describe("read-faces", () => {
     expect(facts).toMatchObject({
       clip: { id: "001", fold: 0, folds: 5, labelled: FRAMES },
       labels: { dataset: "synth", valence: [-10, 10], arousal: [-10, 10] },
+      range: { valence: [-10, 10], arousal: [-10, 10] },
     });
     expect(counts).toMatchObject({ demuxed: 3, decoded: 3, failed: 0, sampled: 3 });
     expect(ending).toEqual({ verdict: "complete" });
@@ -277,24 +278,29 @@ describe("extract-faces", () => {
     expect(await entryFolders(output)).toEqual([]);
   });
 
-  it("refuses folds without a finished training, and does the rest; without any it does not begin", async () => {
+  it("does not begin while a fold that is asked for has no finished training, and names each such fold once", async () => {
     const output = await temporary();
-    const all = await run(extraction(output, { fold: "all" }), { stages });
-    expect(all.report.totals).toMatchObject({ done: CLIPS * 2, failed: CLIPS * 3 });
-    expect(reasons(all)[1]).toMatch(/fold-2 holds no finished training of fold 2/);
+    const all = await run(extraction(output, { fold: "all" }), { stages }).catch((error: unknown) => error);
+    expect(all).toMatchObject({
+      message: expect.stringMatching(/models holds no finished training of folds 2, 3, 4, /),
+      hint: expect.stringMatching(/--fold 2 --output .*; or take a fold alone: --fold 0$/),
+    });
+    await expect(plan(extraction(output, { fold: "3" }), { stages }).next()).rejects.toThrow(/training of fold 3, /);
+    await expect(run(extraction(output, { fold: "5" }), { stages })).rejects.toThrow("There is no fold 5.");
     const damaged = path.join(await temporary(), "models");
     await cp(models, damaged, { recursive: true });
     await unlink(path.join(damaged, "fold-0/result.json"));
-    expect(reasons(await run(extraction(output, { models: damaged }), { stages }))).toEqual([
-      expect.stringMatching(/no finished training of fold 0/),
-    ]);
+    await expect(run(extraction(output, { models: damaged }), { stages })).rejects.toThrow(
+      /no finished training of fold 0, or files were changed since/,
+    );
     await expect(run(extraction(output, { models: place }), { stages })).rejects.toThrow(
-      /holds no finished training, and/,
+      /holds no finished training, whose/,
     );
     await expect(run(extraction(output, {}, ["encode-latents.seed=1"]), { stages })).rejects.toThrow(
       /a checkpoint or a seed/,
     );
-    expect(JSON.parse(await readFile(path.join(output, "report.json"), "utf8"))).toBeDefined();
+    expect(JSON.parse(await readFile(path.join(output, "report.json"), "utf8"))).toMatchObject({ items: [] });
+    expect(await entryFolders(output)).toEqual([]);
   });
 
   it("does not take a fold's model for what is in no fold", async () => {
