@@ -92,6 +92,10 @@ export class LatentWriter implements AsyncDisposable {
     const name = `frame ${latent.index} (pts ${latent.pts} µs), track ${latent.track}`;
     const { index, pts, status, track, shot, box, score, landmarks, q } = latent;
     if (q !== null && q.length !== 4) throw new PipeError(`${name}: q has ${q.length} values instead of 4.`);
+    if (latent.z === null && latent.place !== undefined)
+      throw new PipeError(`${name}: its values were left on disk, so that they cannot be stored again.`, {
+        hint: "Read them: --set read-latents.values=true",
+      });
     let z: number | null = null;
     if (latent.z !== null) {
       this.#z ??= this.#openZ(latent.shape);

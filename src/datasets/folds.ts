@@ -28,7 +28,7 @@ export interface FoldsOptions {
  * @throws PipeError when there are fewer groups than folds
  */
 export function makeFolds(
-  clips: readonly Pick<LabelledClip, "id" | "group" | "frames">[],
+  clips: readonly (Pick<LabelledClip, "id" | "group"> & { readonly frames: { readonly length: number } })[],
   { folds: count = 5, seed }: FoldsOptions,
 ): Fold[] {
   if (!Number.isInteger(count) || count < 3)

@@ -9,6 +9,7 @@ import readFaces from "./read-faces.ts";
 import readLatents from "./read-latents.ts";
 import splitFaces from "./split-faces.ts";
 import trainAnclaf from "./train-anclaf.ts";
+import windowSequences from "./window-sequences.ts";
 import writeRows from "./write-rows.ts";
 
 /** Every stage by name. */
@@ -23,5 +24,6 @@ export const stages = {
   "read-latents": readLatents,
   "split-faces": splitFaces,
   "train-anclaf": trainAnclaf,
+  "window-sequences": windowSequences,
   "write-rows": writeRows,
 };

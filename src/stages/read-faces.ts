@@ -84,7 +84,8 @@ export default defineStage({
       }));
       const { dataset, range } = store;
       facts.clip = { ...clip };
-      facts.labels = { dataset: dataset.name, valence: [...range.valence], arousal: [...range.arousal] };
+      facts.range = { valence: [...range.valence], arousal: [...range.arousal] };
+      facts.labels = { dataset: dataset.name, ...facts.range };
       const { rowsOf } = await import("../datasets/face-store.ts");
       const rows = rowsOf(store, [clip.id]);
       for (let from = 0; from < rows.length; from += FACES_A_READ) {

@@ -25,11 +25,13 @@ async function sources(input: string, recipe?: string): Promise<(Source | Refuse
   return found;
 }
 
-async function read(source: Source, context = task(1, source)): Promise<Latent[]> {
+async function read(source: Source, context = task(1, source), options = {}): Promise<Latent[]> {
   const found: Latent[] = [];
-  for await (const one of readLatents({}).run(context)((async function* () {})())) found.push(one);
+  for await (const one of readLatents(options).run(context)(none())) found.push(one);
   return found;
 }
+
+async function* none(): AsyncGenerator<never> {}
 
 test("gives the latents that were stored, with a ledger that balances and the verdict of then", async () => {
   await using output = await folder();
@@ -38,7 +40,9 @@ test("gives the latents that were stored, with a ledger that balances and the ve
   const [source] = (await sources(output.path)) as [Source];
   expect(source.name).toBe("b.mp4");
   await using context = task(1, source);
-  expect(await read(source, context)).toEqual(records);
+  let row = 0;
+  const placed = records.map((one) => (one.z ? { ...one, place: { folder: source.path, row: row++ } } : one));
+  expect(await read(source, context)).toEqual(placed);
   for (const { status } of records) context.ledger.row(status);
   context.ledger.check();
   expect(context.ledger.counts).toMatchObject({ demuxed: 7, sampled: 7, extra: 6 });
@@ -54,15 +58,14 @@ test("stored again what was read, the same latents", async () => {
   const [source] = (await sources(output.path)) as [Source];
   await using context = task(1, source);
   const stored = await only(
-    cacheLatents({ output: copy.path, dtype: "float32" }).run(context)(
-      readLatents({}).run(context)((async function* () {})()),
-    ),
+    cacheLatents({ output: copy.path, dtype: "float32" }).run(context)(readLatents({}).run(context)(none())),
   );
   const shards = async (path: string) => (await tree(path))["z-00000.arrow"];
   // The key in the schema differs, and nothing else: the latents are compared as they are read.
   expect(await shards(stored.path)).not.toBe(await shards(first.path));
   const again = { ...source, path: stored.path };
-  expect(await read(again)).toEqual(await read(source));
+  const unplaced = async (source: Source) => (await read(source)).map(({ place: _, ...rest }) => rest);
+  expect(await unplaced(again)).toEqual(await unplaced(source));
 });
 
 test("sources by name; a broken entry is refused or fails, and the rest goes on", async () => {
@@ -106,6 +109,18 @@ test("latents made in two ways are not mixed: one must be chosen", async () => {
   const second = /([0-9a-f]{16}) \(1 entry\): encode-latents.options.seed=2$/m.exec(error.hint)![1]!;
   expect((await sources(output.path, second.slice(0, 6))).map(({ name }) => name)).toEqual(["b.mp4"]);
   await expect(sources(output.path, "0000000000000000")).rejects.toThrow("No recipe of cached latents begins with");
+});
+
+test("without values, a latent says where they lie, and is not stored again as if it had none", async () => {
+  await using output = await folder();
+  await store(output.path, video("a.mp4"), latents(9));
+  const [source] = (await sources(output.path)) as [Source];
+  const [whole, bare] = [await read(source), await read(source, undefined, { values: false })];
+  expect(bare).toEqual(whole.map((one) => ({ ...one, z: null })));
+  await using context = task(1, source);
+  await expect(
+    only(cacheLatents({ output: output.path }).run(context)(readLatents({ values: false }).run(context)(none()))),
+  ).rejects.toThrow("frame 0 (pts 0 µs), track 0: its values were left on disk");
 });
 
 test("entries without rows, and without latents", async () => {
