@@ -20,7 +20,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
 import { compileSteps, type Value } from "../src/compile/index.ts";
 import { startState, stepProgram } from "../src/nn/fit/programs.ts";
-import { unitsOf } from "../src/nn/fit/schedule.ts";
 import { type Batch, type FitOptions, fit as train } from "../src/nn/fit.ts";
 import { initialise } from "../src/nn/init.ts";
 import { adam } from "../src/nn/optimisers.ts";
@@ -122,15 +121,12 @@ async function timed(options: FitOptions): Promise<number> {
 }
 
 async function bare(options: FitOptions): Promise<number> {
-  const [unit] = unitsOf(options.phases);
+  const [phase] = options.phases;
   const state = startState(options, { net: initialise(options.parts.net!, 1) });
-  await using steps = compileSteps({ step: stepProgram(unit!, options.parts) }, { name: "bare", state, threads: 1 });
-  const ready = READY.map(({ feeds }) =>
-    Object.fromEntries(Object.entries(feeds).map(([name, value]) => [`descend/${name}`, value])),
-  );
+  await using steps = compileSteps({ step: stepProgram(phase!, options.parts) }, { name: "bare", state, threads: 1 });
   let from = 0;
   for (let i = 1; i <= ITERATIONS; i++) {
-    await steps.run("step", ready[i % 16]!);
+    await steps.run("step", READY[i % 16]!.feeds);
     if (i === WARM_UP) from = performance.now();
   }
   return (performance.now() - from) / (ITERATIONS - WARM_UP);

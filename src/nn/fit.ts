@@ -11,7 +11,6 @@ import { exhausted, FRESH } from "./fit/history.ts";
 import { FolderLock } from "./fit/lock.ts";
 import { lookProgram, startState, stateNames, stepProgram, weightsIn } from "./fit/programs.ts";
 import { RunLog } from "./fit/run-log.ts";
-import { type Unit, unitsOf } from "./fit/schedule.ts";
 import { lookOf, Trainer } from "./fit/trainer.ts";
 import type { FitOptions, FitResult } from "./fit/types.ts";
 import { initialise } from "./init.ts";
@@ -78,11 +77,10 @@ export async function fit(options: FitOptions): Promise<FitResult> {
     else {
       await using timing = await RunLog.open(join(folder, "timing.jsonl"), "all");
       await syncFolder(folder);
-      const units = unitsOf(options.phases);
-      await using steps = compileSteps(programsOf(options, units), { ...options, state: saved.state });
+      await using steps = compileSteps(programsOf(options), { ...options, state: saved.state });
       // The runner has it now; of a large network it would be held twice.
       saved.state = {};
-      const trainer = new Trainer(options, { steps, checkpoints, log, timing, units, config }, { ...saved, last });
+      const trainer = new Trainer(options, { steps, checkpoints, log, timing, config }, { ...saved, last });
       at = trainer;
       await trainer.train();
       saved.state = await trainer.weights();
@@ -98,9 +96,9 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   }
 }
 
-function programsOf({ parts, programs = {} }: FitOptions, units: readonly Unit[]): Record<string, StepProgram> {
+function programsOf({ parts, phases, programs = {} }: FitOptions): Record<string, StepProgram> {
   return Object.fromEntries([
-    ...units.map((unit) => [unit.name, stepProgram(unit, parts)] as const),
+    ...phases.map((phase) => [phase.name, stepProgram(phase, parts)] as const),
     ...Object.entries(programs).map(([key, program]) => [lookOf(key), lookProgram(program, parts)] as const),
   ]);
 }

@@ -10,7 +10,7 @@ import { PipeError } from "../../src/errors.ts";
 import { readCheckpoint, writeCheckpoint } from "../../src/nn/checkpoint.ts";
 import { Ahead } from "../../src/nn/fit/ahead.ts";
 import { FolderLock } from "../../src/nn/fit/lock.ts";
-import { roundAfter, unitsOf } from "../../src/nn/fit/schedule.ts";
+import { roundAfter } from "../../src/nn/fit/schedule.ts";
 import { stack } from "../../src/nn/fit/stack.ts";
 import { exportWeights, inWords, type Phase, fit as train, weightsOf } from "../../src/nn/fit.ts";
 import { initialise } from "../../src/nn/init.ts";
@@ -38,15 +38,14 @@ describe("the schedule", () => {
         for (let i = 1; i <= iterations; i++)
           for (const { name, every } of phases) if (i % every! === 0) plain.push(`${i} ${name}`);
         const found: string[] = [];
-        const units = unitsOf(phases);
         const pause = (i: number) => i % pauses === 0 || i === iterations;
         for (let done = 0; done < iterations; ) {
-          const round = roundAfter(done, units, { stepsPerRun, pause });
+          const round = roundAfter(done, phases, { stepsPerRun, pause });
           expect(round.from).toBe(done + 1);
           for (let i = round.from; i < round.to; i++) expect(pause(i)).toBe(false);
-          for (const { unit, iterations } of round.runs) {
+          for (const { phase, iterations } of round.runs) {
             expect(iterations.length).toBeLessThanOrEqual(stepsPerRun);
-            for (const i of iterations) for (const { name } of unit.phases) found.push(`${i} ${name}`);
+            for (const i of iterations) found.push(`${i} ${phase.name}`);
           }
           done = round.to;
         }
@@ -56,13 +55,12 @@ describe("the schedule", () => {
   });
 
   test("critic steps come in blocks", () => {
-    const gan = unitsOf([phase("critic", 1), phase("generator", 5)]);
+    const gan = [phase("critic", 1), phase("generator", 5)];
     const round = roundAfter(5, gan, { stepsPerRun: 8, pause: () => false });
-    expect(round.runs.map(({ unit, iterations }) => [unit.name, iterations])).toEqual([
+    expect(round.runs.map(({ phase, iterations }) => [phase.name, iterations])).toEqual([
       ["critic", [6, 7, 8, 9, 10]],
       ["generator", [10]],
     ]);
-    expect(unitsOf([phase("a", 1), phase("b", 1)]).map(({ name }) => name)).toEqual(["a", "b"]);
   });
 });
 

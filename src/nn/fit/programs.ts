@@ -5,17 +5,15 @@ import { differentiateParts, flatten, parametersOf, unflatten } from "../flat.ts
 import { byRule } from "../optimisers.ts";
 import type { Parameters } from "../parameters.ts";
 import { count, type Weights } from "../weights.ts";
-import type { Unit } from "./schedule.ts";
 import type { FitOptions, Phase } from "./types.ts";
 
 /** Names in the state that stays with the runner. */
 export const vectorOf = (part: string): string => `weights/${part}`;
 export const slotOf = (phase: string, part: string, slot: string): string => `optimiser/${phase}/${part}/${slot}`;
 
-/** Names of a program's inputs and outputs. */
-export const feedOf = (phase: string, input: string): string => `${phase}/${input}`;
-export const lossOf = (phase: string, loss: string): string => `loss/${phase}/${loss}`;
-export const normOf = (phase: string, part: string): string => `gradient/${phase}/${part}`;
+/** Names of a step's outputs. */
+export const lossOf = (loss: string): string => `loss/${loss}`;
+export const normOf = (part: string): string => `gradient/${part}`;
 
 type Specs = FitOptions["parts"];
 type State = Readonly<Record<string, tf.Tensor>>;
@@ -50,24 +48,38 @@ export function weightsIn(state: Readonly<Record<string, Value>>, parts: Specs):
 }
 
 /**
- * One iteration of a unit: losses, gradient and update of its phases, one after the other. Gives each loss, the total,
- * and for each part trained the Euclidean norm of its gradient, scalars all.
+ * One iteration of a phase: losses, gradient and update. Gives each loss, the total, and for each part trained the
+ * Euclidean norm of its gradient, scalars all. What is updated in place is updated after the graph, so that every phase
+ * has a graph of its own.
  */
-export function stepProgram({ phases }: Unit, specs: Specs): StepProgram {
+export function stepProgram(phase: Phase, specs: Specs): StepProgram {
+  const { name, trains, optimiser } = phase;
   return (inputs, state) => {
-    const outputs: Record<string, tf.Tensor> = {};
+    const vectorIn = (part: string) => state[vectorOf(part)] as tf.Tensor1D;
+    const frozen = Object.fromEntries(Object.entries(specs).filter(([part]) => !trains.includes(part)));
+    const constants = partsOf(frozen, state);
+    const trained = trains.map((part) => [part, { vector: vectorIn(part), specs: specs[part]! }] as const);
+    const { values, gradients } = differentiateParts(Object.fromEntries(trained), (parameters) =>
+      weighted(phase, phase.losses({ ...constants, ...parameters }, inputs)),
+    );
+    const outputs = Object.fromEntries(Object.entries(values).map(([loss, value]) => [lossOf(loss), value]));
     const changed: Record<string, tf.Tensor> = {};
     const updates: Update[] = [];
-    for (const phase of phases) {
-      const given = Object.entries(inputs)
-        .filter(([key]) => key.startsWith(feedOf(phase.name, "")))
-        .map(([key, tensor]) => [key.slice(feedOf(phase.name, "").length), tensor]);
-      // Vectors that another phase looks at afterwards, or has changed, cannot wait for the end of the step.
-      const apart = phase === phases.at(-1) && phase.trains.every((part) => !changed[vectorOf(part)]);
-      const step = phaseStep(phase, specs, Object.fromEntries(given), { ...state, ...changed }, apart);
-      Object.assign(outputs, step.outputs);
-      Object.assign(changed, step.state);
-      updates.push(...step.updates);
+    for (const part of trains) {
+      const gradient = gradients[part]!;
+      const slots = Object.keys(optimiser.start(0)).map((slot) => [slot, slotOf(name, part, slot)] as const);
+      if (optimiser.rule) {
+        const entries = { parameters: vectorOf(part), ...Object.fromEntries(slots) };
+        const { update, state: next } = byRule(optimiser.rule, gradient, state, entries);
+        updates.push({ ...update, norm: normOf(part) });
+        Object.assign(changed, next);
+      } else {
+        const own = Object.fromEntries(slots.map(([slot, entry]) => [slot, state[entry]!]));
+        const next = optimiser.update(vectorIn(part), gradient, own);
+        outputs[normOf(part)] = tf.sqrt(tf.sum(tf.square(gradient)));
+        changed[vectorOf(part)] = next.parameters;
+        for (const [slot, tensor] of Object.entries(next.state)) changed[slotOf(name, part, slot)] = tensor;
+      }
     }
     return { outputs, state: changed, updates };
   };
@@ -76,37 +88,6 @@ export function stepProgram({ phases }: Unit, specs: Specs): StepProgram {
 /** A program that only looks at the weights. */
 export function lookProgram(program: NonNullable<FitOptions["programs"]>[string], specs: Specs): StepProgram {
   return (inputs, state) => ({ outputs: program(partsOf(specs, state), inputs), state: {} });
-}
-
-function phaseStep(phase: Phase, specs: Specs, inputs: Record<string, tf.Tensor>, state: State, apart: boolean) {
-  const { name, trains, optimiser } = phase;
-  const vectorIn = (part: string) => state[vectorOf(part)] as tf.Tensor1D;
-  const frozen = Object.fromEntries(Object.entries(specs).filter(([part]) => !trains.includes(part)));
-  const constants = partsOf(frozen, state);
-  const trained = trains.map((part) => [part, { vector: vectorIn(part), specs: specs[part]! }] as const);
-  const { values, gradients } = differentiateParts(Object.fromEntries(trained), (parameters) =>
-    weighted(phase, phase.losses({ ...constants, ...parameters }, inputs)),
-  );
-  const outputs = Object.fromEntries(Object.entries(values).map(([loss, value]) => [lossOf(name, loss), value]));
-  const changed: Record<string, tf.Tensor> = {};
-  const updates: Update[] = [];
-  for (const part of trains) {
-    const gradient = gradients[part]!;
-    const slots = Object.keys(optimiser.start(0)).map((slot) => [slot, slotOf(name, part, slot)] as const);
-    if (apart && optimiser.rule) {
-      const entries = { parameters: vectorOf(part), ...Object.fromEntries(slots) };
-      const { update, state: next } = byRule(optimiser.rule, gradient, state, entries);
-      updates.push({ ...update, norm: normOf(name, part) });
-      Object.assign(changed, next);
-    } else {
-      const own = Object.fromEntries(slots.map(([slot, entry]) => [slot, state[entry]!]));
-      const next = optimiser.update(vectorIn(part), gradient, own);
-      outputs[normOf(name, part)] = tf.sqrt(tf.sum(tf.square(gradient)));
-      changed[vectorOf(part)] = next.parameters;
-      for (const [slot, tensor] of Object.entries(next.state)) changed[slotOf(name, part, slot)] = tensor;
-    }
-  }
-  return { outputs, state: changed, updates };
 }
 
 /** The losses with their `total`, Σ weight · loss. Throws a PipeError when losses and weights do not have the same names. */

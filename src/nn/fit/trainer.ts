@@ -11,8 +11,8 @@ import { Means, type Reading } from "./means.ts";
 import { Pace } from "./pace.ts";
 import { vectorOf, weightsIn } from "./programs.ts";
 import type { RunLog } from "./run-log.ts";
-import { runUnit, samplesIn } from "./run-unit.ts";
-import { type Round, roundAfter, type Unit } from "./schedule.ts";
+import { runPhase, samplesIn } from "./run-phase.ts";
+import { type Round, roundAfter } from "./schedule.ts";
 import { TensorWatch } from "./tensor-watch.ts";
 import type { Batch, FitEvent, FitOptions, Phase } from "./types.ts";
 
@@ -22,7 +22,6 @@ export interface Bench {
   readonly checkpoints: Checkpoints;
   readonly log: RunLog;
   readonly timing: RunLog;
-  readonly units: readonly Unit[];
   readonly config: Json;
 }
 
@@ -87,10 +86,10 @@ export class Trainer {
 
   #roundAfter(done: number): Round {
     const { stepsPerRun, checkpointEvery } = this.#settings;
-    const { validation, iterations } = this.#options;
+    const { phases, validation, iterations } = this.#options;
     const pause = (i: number) =>
       i === iterations || i % checkpointEvery === 0 || (validation !== undefined && i % validation.every === 0);
-    return roundAfter(done, this.#bench.units, { stepsPerRun, pause });
+    return roundAfter(done, phases, { stepsPerRun, pause });
   }
 
   #batches(): Ahead<[number, Phase], Batch> {
@@ -99,8 +98,7 @@ export class Trainer {
     function* orders(): Generator<[number, Phase]> {
       for (let done = trainer.#done; done < iterations; ) {
         const { to, runs } = trainer.#roundAfter(done);
-        for (const { unit, iterations } of runs)
-          for (const iteration of iterations) for (const phase of unit.phases) yield [iteration, phase];
+        for (const { phase, iterations } of runs) for (const iteration of iterations) yield [iteration, phase];
         done = to;
       }
     }
@@ -112,8 +110,7 @@ export class Trainer {
         throw cause instanceof PipeError ? new PipeError(message, { cause }) : new Error(message, { cause });
       }
     };
-    const perRun = Math.max(...this.#bench.units.map(({ phases }) => phases.length)) * this.#settings.stepsPerRun;
-    return new Ahead(orders(), make, batchesAhead ?? 2 * perRun);
+    return new Ahead(orders(), make, batchesAhead ?? 2 * this.#settings.stepsPerRun);
   }
 
   async #round(batches: Ahead<[number, Phase], Batch>): Promise<void> {
@@ -121,15 +118,11 @@ export class Trainer {
     const readings = Array.from({ length: round.to - round.from + 1 }, (): Reading[] => []);
     let begun = false;
     for (const run of round.runs) {
-      const taken: Batch[][] = [];
-      for (const _ of run.iterations) {
-        const own: Batch[] = [];
-        for (const _ of run.unit.phases) own.push(await this.#pace.wait(this.#unlessAborted(batches.take(), begun)));
-        taken.push(own);
-      }
+      const taken: Batch[] = [];
+      for (const _ of run.iterations) taken.push(await this.#pace.wait(this.#unlessAborted(batches.take(), begun)));
       begun = true;
       const about = { fit: this.#options.name, last: this.#last };
-      const made = await this.#pace.run(runUnit(this.#bench.steps, run, taken, about), samplesIn(taken));
+      const made = await this.#pace.run(runPhase(this.#bench.steps, run, taken, about), samplesIn(taken));
       for (const [iteration, numbers] of made) readings[iteration - round.from]!.push(...numbers);
     }
     for (let iteration = round.from; iteration <= round.to; iteration++) {
