@@ -34,6 +34,21 @@ export function chooseRecipe(
   );
 }
 
+/**
+ * The fields in which the making of two entries differs, e.g. "crop-faces.margin: 0.25 → 0.3"; none when one recipe made
+ * both.
+ */
+export function recipeDifference(before: Json, now: Json): string[] {
+  const [was, is] = [before, now].map((parts) => flatten("", stepsOf(parts)));
+  return [...new Set([...was!.keys(), ...is!.keys()])]
+    .filter((name) => was!.get(name) !== is!.get(name))
+    .map((name) => `${name}: ${short(was!.get(name))} → ${short(is!.get(name))}`);
+}
+
+function short(value: string | undefined): string {
+  return value === undefined ? "unset" : value.replace(/[0-9a-f]{64}/g, (digest) => `${digest.slice(0, 12)}…`);
+}
+
 /** A line a recipe: its digits, how many entries it has, and the options that are not the same in all. */
 function describe(recipes: ReadonlyMap<string, Json>, entries: readonly { recipe: string }[]): string[] {
   const fields = new Map([...recipes].map(([recipe, parts]) => [recipe, flatten("", stepsOf(parts))]));

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { affectLosses } from "../../nn/affect-loss.ts";
 import { detach } from "../../nn/detach.ts";
-import { type Activation, leakyReluTwice } from "../../nn/layers.ts";
+import type { Activation } from "../../nn/layers.ts";
 import type { Parameters } from "../../nn/parameters.ts";
 import { combiner } from "./combiner.ts";
 import { discriminator, generator, zq } from "./networks.ts";
@@ -38,7 +38,7 @@ export function criticLosses(parts: Parts, sizes: AnclafSizes, inputs: CriticInp
   const judged = discriminator(parts.discriminator, sizes, tf.concat([clean, fake]));
   const [onReal, onFake] = tf.split(judged.score, 2);
   const logits = tf.slice(judged.logits, 0, clean.shape[0]);
-  const score = (x: Activation) => discriminator(parts.discriminator, sizes, x, leakyReluTwice).score;
+  const score = (x: Activation) => discriminator(parts.discriminator, sizes, x).score;
   return {
     real: tf.neg(tf.mean(onReal!)),
     fake: tf.mean(onFake!),

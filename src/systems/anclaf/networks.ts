@@ -56,19 +56,13 @@ export interface Judged {
 /**
  * D, critic and quadrant classifier (ANCLaF §3.1): halving convolutions with bias and leaky ReLU, then two heads.
  * Image as the generator's; at inference it is the reconstruction G(I) (eq. 3).
- * @param activation `leakyReluTwice` where the gradient itself is differentiated.
  */
-export function discriminator(
-  parameters: Parameters,
-  sizes: AnclafSizes,
-  image: Activation,
-  activation: (x: Activation) => Activation = leakyRelu,
-): Judged {
+export function discriminator(parameters: Parameters, sizes: AnclafSizes, image: Activation): Judged {
   const part = (name: string) => scope(parameters, `discriminator.${name}`);
   let x = image;
   for (let i = 1; i <= sizes.depth; i++) {
     const own = part(`c${i}`);
-    x = activation(conv2d(x, own("weight"), { stride: 2, padding: 1, bias: own("bias") }));
+    x = leakyRelu(conv2d(x, own("weight"), { stride: 2, padding: 1, bias: own("bias") }));
   }
   const score = conv2d(x, part("score")("weight"), { padding: 1 });
   const logits = conv2d(x, part("quadrant")("weight"));

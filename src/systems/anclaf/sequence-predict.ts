@@ -3,14 +3,12 @@ import { type Compiled, type CompileOptions, compile } from "../../compile/index
 import { disposeParameters, toParameters } from "../../nn/parameters.ts";
 import { conform, type Weights } from "../../nn/weights.ts";
 import type { Window } from "../../records.ts";
-import type { SequenceInput } from "./sequence-input.ts";
-import { type SequenceVariant, variantParameters, windowAffect } from "./stage2.ts";
+import { type SequenceNetwork, variantParameters, windowAffect } from "./stage2.ts";
 import type { StepOrder, WindowReader } from "./window-batches.ts";
 import { type PredictedWindow, predictWindows } from "./window-predictions.ts";
 
 export interface SequencePredictorOptions extends Omit<CompileOptions, "name"> {
-  readonly variant: SequenceVariant;
-  readonly input: SequenceInput;
+  readonly network: SequenceNetwork;
   readonly weights: Weights;
   /** What the weights came from, for errors. */
   readonly source: string;
@@ -18,8 +16,8 @@ export interface SequencePredictorOptions extends Omit<CompileOptions, "name"> {
   /** Windows in one run. */
   readonly batch: number;
   readonly order?: StepOrder;
-  /** Whether to give the attention's weights; default no. */
-  readonly attention?: boolean;
+  /** Whether to give the weights of attention, too; default no. */
+  readonly attended?: boolean;
 }
 
 /** A trained sequence model, opened; whoever opens it disposes it. */
@@ -31,16 +29,16 @@ export interface SequencePredictor extends AsyncDisposable {
 
 /** Opens a sequence model. Throws a PipeError that names each tensor when the weights do not fit. */
 export function openSequencePredictor(options: SequencePredictorOptions): SequencePredictor {
-  const { variant, input, weights, source, reader, batch, order, attention: wanted = false, ...given } = options;
-  const parameters = toParameters(conform(weights, variantParameters(variant, input), source));
+  const { network, weights, source, reader, batch, order, attended = false, ...given } = options;
+  const parameters = toParameters(conform(weights, variantParameters(network), source));
   let compiled: Compiled;
   try {
     compiled = compile(
       ({ values, present }) => {
-        const { affect, attention } = windowAffect(variant, input, parameters, values!, present as tf.Tensor2D);
-        return { affect, ...(wanted && attention && { attention }) };
+        const { affect, attention } = windowAffect(network, parameters, values!, present as tf.Tensor2D);
+        return { affect, ...(attended && attention && { attention }) };
       },
-      { name: `anclaf-${variant}`, ...given },
+      { name: `anclaf-${network.variant}`, ...given },
     );
   } catch (error) {
     disposeParameters(parameters);

@@ -10,7 +10,7 @@ import { cosine } from "../../nn/schedules.ts";
 import type { ParameterSpec } from "../../nn/weights.ts";
 import { combinerEncoder, combinerParameters, featureSize } from "./combiner.ts";
 import type { AnclafPreset } from "./presets.ts";
-import { sequenceHead, sequenceHeadParameters, sequenceParameters } from "./sequence.ts";
+import { type SequenceScore, sequenceHead, sequenceHeadParameters, sequenceParameters } from "./sequence.ts";
 import { inputShape, type SequenceInput } from "./sequence-input.ts";
 
 /**
@@ -42,6 +42,8 @@ export const STAGE2_WEIGHTS = { rmse: 1, cor: 1, ccc: 1, icc: 1 } as const;
 
 export interface Stage2Options extends Partial<Stage2Settings> {
   readonly variant: SequenceVariant;
+  /** What C-SA scores its former states by; of no account to the others. Default location. */
+  readonly attention?: SequenceScore;
   readonly input: SequenceInput;
   /** Steps in a window. */
   readonly n: number;
@@ -65,14 +67,15 @@ export interface Stage2 extends Required<Pick<FitOptions, "parts" | "phases" | "
  * and `present`.
  */
 export function stage2(options: Stage2Options): Stage2 {
-  const { variant, input, n, iterations } = options;
+  const { variant, attention, input, n, iterations } = options;
+  const model: SequenceNetwork = { variant, input, ...(attention && { attention }) };
   const settings = { ...stage2Presets[input.preset], ...given(options) };
   const { frames, learningRate, schedule } = settings;
   if (!Number.isInteger(n) || n < 1) throw new PipeError(`A window cannot have ${n} steps.`);
   const rate = schedule === "cosine" ? cosine(learningRate, { length: iterations }) : learningRate;
   const batch = Math.max(1, Math.floor(frames / n));
   return {
-    parts: { combiner: variantParameters(variant, input) },
+    parts: { combiner: variantParameters(model) },
     phases: [
       {
         name: "combiner",
@@ -80,7 +83,7 @@ export function stage2(options: Stage2Options): Stage2 {
         optimiser: adam({ learningRate: rate, betas: [0.5, 0.999] }),
         weights: STAGE2_WEIGHTS,
         losses: ({ combiner }, { values, present, labels, weights }) => {
-          const { affect } = windowAffect(variant, input, combiner!, values!, present as tf.Tensor2D);
+          const { affect } = windowAffect(model, combiner!, values!, present as tf.Tensor2D);
           const flat = (x: tf.Tensor) => tf.reshape(x, [-1, 2]) as tf.Tensor2D;
           return { ...affectLosses(flat(affect), flat(labels!), flat(weights!)) };
         },
@@ -88,20 +91,40 @@ export function stage2(options: Stage2Options): Stage2 {
     ],
     programs: {
       predict: ({ combiner }, { values, present }) => {
-        const { affect } = windowAffect(variant, input, combiner!, values!, present as tf.Tensor2D);
+        const { affect } = windowAffect(model, combiner!, values!, present as tf.Tensor2D);
         return { affect };
       },
     },
     settings,
     batch,
-    config: { variant, input: { kind: input.kind, shape: [...inputShape(input)] }, n, batch } as Json,
+    config: {
+      variant,
+      attention: scoreOf(model),
+      input: { kind: input.kind, shape: [...inputShape(input)] },
+      n,
+      batch,
+    } as Json,
   };
 }
 
-/** The parameters of a variant on its input; all are in one part, `combiner`. C-S, C-SA and its control have the same. */
-export function variantParameters(variant: SequenceVariant, input: SequenceInput): ParameterSpec[] {
+/** Which network reads the windows, and what their steps are. */
+export interface SequenceNetwork extends Pick<Stage2Options, "variant" | "attention" | "input"> {}
+
+/** Only C-SA has a choice. */
+const scoreOf = ({ variant, attention = "location" }: SequenceNetwork): SequenceScore =>
+  variant === "sa" ? attention : "location";
+
+/**
+ * The parameters of a variant on its input; all are in one part, `combiner`. C-S, C-SA and its control have the same,
+ * unless C-SA scores by `concat`.
+ */
+export function variantParameters(network: SequenceNetwork): ParameterSpec[] {
+  const { variant, input } = network;
+  const attention = scoreOf(network);
   if (variant !== "frame")
-    return input.kind === "latents" ? sequenceParameters(input.sizes, input.form) : sequenceHeadParameters(input.sizes);
+    return input.kind === "latents"
+      ? sequenceParameters(input.sizes, input.form, attention)
+      : sequenceHeadParameters(input.sizes, attention);
   if (input.kind === "latents") return combinerParameters(input.sizes, input.form);
   const fanIn = featureSize(input.sizes);
   return [
@@ -120,19 +143,23 @@ export interface WindowAffect {
 
 /** `values` [B, n, ...{@link inputShape}], channel-first as they are stored; `present` [B, n], not 0 where a step is there. */
 export function windowAffect(
-  variant: SequenceVariant,
-  input: SequenceInput,
+  network: SequenceNetwork,
   parameters: Parameters,
   values: tf.Tensor,
   present: tf.Tensor2D,
 ): WindowAffect {
+  const { variant, input } = network;
   const [batch, n] = present.shape;
   const features = tf.reshape(featuresOf(input, parameters, values, batch * n), [batch, n, featureSize(input.sizes)]);
   if (variant === "frame") return { affect: frameAffect(parameters, features as tf.Tensor3D), attention: null };
   const { affect, attention } = sequenceHead(
     variant === "uniform" ? withEvenAttention(parameters) : parameters,
     features as tf.Tensor3D,
-    { attend: variant !== "s", present: tf.cast(present, "bool") as tf.Tensor2D },
+    {
+      attend: variant !== "s",
+      attention: scoreOf(network),
+      present: tf.cast(present, "bool") as tf.Tensor2D,
+    },
   );
   return { affect, attention };
 }

@@ -179,16 +179,15 @@ async function predicted(
   given: { windows: readonly Window[]; batch: number; order?: ReturnType<typeof outOfTime> | undefined },
 ): Promise<PredictedWindow[]> {
   const { windows, batch, order } = given;
-  const weights = initialise(variantParameters(variant, features), 4);
+  const weights = initialise(variantParameters({ variant, input: features }), 4);
   const reader = memoryReader(tracks);
   await using model = openSequencePredictor({
-    variant,
-    input: features,
+    network: { variant, input: features },
     weights,
     source: "a test",
     reader,
     batch,
-    attention: true,
+    attended: true,
     engine: "js",
     ...(order && { order }),
   });
@@ -228,13 +227,23 @@ describe("predictions", () => {
     expect((await predicted("s", { windows: cut(tracks, 9), batch: 1 }))[0]!.attention).toBeNull();
   });
 
+  test("C-SA may score by concat, and nothing else does", () => {
+    const names = (variant: SequenceVariant) =>
+      variantParameters({ variant, attention: "concat", input: features }).map(({ name }) => name);
+    expect(names("sa")).toContain("combiner.attention.W");
+    expect(names("s")).toContain("combiner.attention.weight");
+    expect(names("uniform")).toEqual(names("s"));
+    expect(stage2({ variant: "sa", attention: "concat", input: features, n: 4, iterations: 1 }).config).toMatchObject({
+      attention: "concat",
+    });
+  });
+
   test("an answer that is no number is told with its window", async () => {
-    const weights = initialise(variantParameters("frame", features), 4);
+    const weights = initialise(variantParameters({ variant: "frame", input: features }), 4);
     weights.get("combiner.head.bias")!.data[0] = Number.NaN;
     const reader = memoryReader(tracks);
     await using model = openSequencePredictor({
-      variant: "frame",
-      input: features,
+      network: { variant: "frame", input: features },
       weights,
       source: "t",
       reader,
@@ -270,7 +279,7 @@ describe.each(["features", "latents"] as const)("the loss on %s", (kind) => {
     });
     await using affect = compile(
       ({ values, present }) => ({
-        affect: windowAffect(variant, input, parameters, values!, present as tf.Tensor2D).affect,
+        affect: windowAffect({ variant, input }, parameters, values!, present as tf.Tensor2D).affect,
       }),
       { name: "t", engine: "js" },
     );
