@@ -44,17 +44,9 @@ export function instanceNorm(x: Activation, scale: tf.Tensor1D, shift: tf.Tensor
   ]) as Activation;
 }
 
-/** Leaky ReLU. One fused op, for inference and first-order training. */
+/** Leaky ReLU. It can be differentiated twice, as a gradient penalty needs it, where gradients are registered by compile. */
 export function leakyRelu(x: Activation, slope = 0.01): Activation {
   return tf.leakyRelu(x, slope);
-}
-
-/**
- * Leaky ReLU as x · step(x, slope). tf.leakyRelu's gradient compares, and a comparison has no gradient; this form can be
- * differentiated twice, which a gradient penalty needs.
- */
-export function leakyReluTwice(x: Activation, slope = 0.01): Activation {
-  return tf.mul(x, tf.step(x, slope));
 }
 
 const EPSILON = 1e-5;
