@@ -1,5 +1,5 @@
+import { toUnit } from "../nn/label-scale.ts";
 import type { FaceStore } from "./face-store.ts";
-import { toUnit } from "./label-scale.ts";
 import { labelWeights } from "./weights.ts";
 
 /** Faces with labels as networks are trained on them. */

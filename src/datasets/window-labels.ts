@@ -1,6 +1,6 @@
 import { PipeError } from "../errors.ts";
+import { toUnit } from "../nn/label-scale.ts";
 import type { Window } from "../records.ts";
-import { toUnit } from "./label-scale.ts";
 import type { LabelRange } from "./types.ts";
 import { type LabelWeights, labelWeights } from "./weights.ts";
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { toNative, toUnit } from "../../src/datasets/label-scale.ts";
 import { binOf, labelWeights } from "../../src/datasets/weights.ts";
 import { PipeError } from "../../src/errors.ts";
+import { toNative, toUnit } from "../../src/nn/label-scale.ts";
 
 const RANGE = [-10, 10] as const;
 const labels = fc.array(fc.double({ min: -10, max: 10, noNaN: true }), { minLength: 1, maxLength: 300 });

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { type Compiled, type CompileOptions, compile, type Program } from "../../compile/index.ts";
 import { PipeError } from "../../errors.ts";
+import { toNative } from "../../nn/label-scale.ts";
 import { disposeParameters, type Parameters, toParameters } from "../../nn/parameters.ts";
 import { conform, type Weights } from "../../nn/weights.ts";
 import { combinerParameters } from "./combiner.ts";
@@ -97,8 +98,8 @@ export function openPredictor(options: PredictorOptions): Predictor {
         throw new PipeError(`The prediction for face ${bad >> 1} of ${faces} is ${affect[bad]}.`, {
           hint: `The weights (${options.source}) may come from a training that diverged.`,
         });
-      const native = (dimension: 0 | 1, [low, high]: readonly [number, number] = [-1, 1]) =>
-        Float32Array.from({ length: faces }, (_, i) => low + ((affect[i * 2 + dimension]! + 1) / 2) * (high - low));
+      const native = (dimension: 0 | 1, scale: readonly [number, number] = [-1, 1]) =>
+        Float32Array.from({ length: faces }, (_, i) => toNative(affect[i * 2 + dimension]!, scale));
       return {
         affect,
         valence: native(0, range?.valence),

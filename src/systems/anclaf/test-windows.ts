@@ -1,3 +1,4 @@
+import { toNative } from "../../nn/label-scale.ts";
 import { affectMetrics, METRICS } from "../../nn/metrics.ts";
 import type { Window } from "../../records.ts";
 import type { SequencePredictor } from "./sequence-predict.ts";
@@ -51,7 +52,6 @@ export async function testWindows(
 ): Promise<SequenceTest> {
   const steps: TestedStep[] = [];
   const attended: AttendedStep[] = [];
-  const native = (unit: number, [low, high]: readonly [number, number]) => low + ((unit + 1) / 2) * (high - low);
   for await (const { window, affect, attention } of predictor.predict(windows, signal)) {
     const { n, source, clip, track, index, pts, labels, length, fresh } = window;
     const whose = { clip: clip?.id ?? source, track };
@@ -62,8 +62,8 @@ export async function testWindows(
         pts: pts[t]!,
         valence: labels[t * 2]!,
         arousal: labels[t * 2 + 1]!,
-        predictedValence: native(affect[t * 2]!, range.valence),
-        predictedArousal: native(affect[t * 2 + 1]!, range.arousal),
+        predictedValence: toNative(affect[t * 2]!, range.valence),
+        predictedArousal: toNative(affect[t * 2 + 1]!, range.arousal),
       });
     if (attention)
       for (let t = 0; t < length; t++)

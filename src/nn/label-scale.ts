@@ -1,4 +1,5 @@
-import type { Interval } from "./types.ts";
+/** Lowest and highest label in native units. */
+type Interval = readonly [low: number, high: number];
 
 /** A label in native units, scaled to −1..1: the range's ends become −1 and 1, its middle 0. */
 export function toUnit(label: number, [low, high]: Interval): number {
