@@ -5,6 +5,7 @@ import { differentiateParts, flatten, parametersOf, unflatten } from "../flat.ts
 import { byRule } from "../optimisers.ts";
 import type { Parameters } from "../parameters.ts";
 import { count, type Weights } from "../weights.ts";
+import { Memory } from "./memory.ts";
 import type { FitOptions, Phase } from "./types.ts";
 
 /** Names in the state that stays with the runner. */
@@ -59,11 +60,16 @@ export function stepProgram(phase: Phase, specs: Specs): StepProgram {
     const frozen = Object.fromEntries(Object.entries(specs).filter(([part]) => !trains.includes(part)));
     const constants = partsOf(frozen, state);
     const trained = trains.map((part) => [part, { vector: vectorIn(part), specs: specs[part]! }] as const);
-    const { values, gradients } = differentiateParts(Object.fromEntries(trained), (parameters) =>
-      weighted(phase, phase.losses({ ...constants, ...parameters }, inputs)),
-    );
-    const outputs = Object.fromEntries(Object.entries(values).map(([loss, value]) => [lossOf(loss), value]));
+    const { values, gradients } = differentiateParts(Object.fromEntries(trained), (parameters) => {
+      const memory = new Memory(name, constants);
+      const losses = phase.losses({ ...constants, ...parameters }, inputs, memory.remember);
+      return { ...weighted(phase, losses), ...prefixed(REMEMBERED, memory.vectors()) };
+    });
+    const outputs: Record<string, tf.Tensor> = {};
     const changed: Record<string, tf.Tensor> = {};
+    for (const [key, value] of Object.entries(values))
+      if (key.startsWith(REMEMBERED)) changed[vectorOf(key.slice(REMEMBERED.length))] = value;
+      else outputs[lossOf(key)] = value;
     const updates: Update[] = [];
     for (const part of trains) {
       const gradient = gradients[part]!;
@@ -89,6 +95,12 @@ export function stepProgram(phase: Phase, specs: Specs): StepProgram {
 export function lookProgram(program: NonNullable<FitOptions["programs"]>[string], specs: Specs): StepProgram {
   return (inputs, state) => ({ outputs: program(partsOf(specs, state), inputs), state: {} });
 }
+
+/** Vectors on their way out of where the gradient is taken, among the losses. */
+const REMEMBERED = "remembered: ";
+
+const prefixed = <T>(prefix: string, record: Readonly<Record<string, T>>): Record<string, T> =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [prefix + key, value]));
 
 /** The losses with their `total`, Σ weight · loss. Throws a PipeError when losses and weights do not have the same names. */
 function weighted({ name, weights }: Phase, losses: Record<string, tf.Scalar>) {

@@ -22,12 +22,23 @@ export interface Phase {
   readonly optimiser: Optimiser;
   /**
    * Named, unweighted losses: scalars, in plain TF.js ops. `parts` has the parameters of every part, trained or not;
-   * `inputs` what `batch` gave. No randomness: noise and masks are inputs.
+   * `inputs` what `batch` gave. No randomness: noise and masks are inputs. `remember` is for what follows the batches
+   * without a gradient, such as a batch norm's running statistics; fit always gives it.
    */
-  losses(parts: Readonly<Record<string, Parameters>>, inputs: Readonly<Record<string, Tensor>>): Record<string, Scalar>;
+  losses(
+    parts: Readonly<Record<string, Parameters>>,
+    inputs: Readonly<Record<string, Tensor>>,
+    remember?: Remember,
+  ): Record<string, Scalar>;
   /** A weight for each loss, and for no other. A loss of weight 0 is logged and trains nothing. */
   readonly weights: Readonly<Record<string, number>>;
 }
+
+/**
+ * Gives a parameter its value after the iteration, from that before; several calls follow one another. The parameter
+ * must be of a part that the phase does not train. Checkpoints have it, and a resumed run goes on from it.
+ */
+export type Remember = (name: string, update: (before: Tensor) => Tensor) => void;
 
 /** What one phase of one iteration is trained on. */
 export interface Batch {
