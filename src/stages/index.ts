@@ -2,6 +2,7 @@
 import cacheLatents from "./cache-latents.ts";
 import cropBodies from "./crop-bodies.ts";
 import cropFaces from "./crop-faces.ts";
+import encodeFeatures from "./encode-features.ts";
 import encodeLatents from "./encode-latents.ts";
 import evaluateAnclaf from "./evaluate-anclaf.ts";
 import extractFrames from "./extract-frames.ts";
@@ -17,6 +18,7 @@ export const stages = {
   "cache-latents": cacheLatents,
   "crop-bodies": cropBodies,
   "crop-faces": cropFaces,
+  "encode-features": encodeFeatures,
   "encode-latents": encodeLatents,
   "evaluate-anclaf": evaluateAnclaf,
   "extract-frames": extractFrames,
