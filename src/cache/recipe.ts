@@ -3,7 +3,8 @@ import { PipeError } from "../errors.ts";
 
 /**
  * How an entry's latents were made, whatever video they were made from: 16 hex digits of the sha256 of the steps in its
- * key parts. Latents of two recipes must not be mixed in one training.
+ * key parts, less what is of one video alone, such as its label file. Latents of two recipes must not be mixed in one
+ * training.
  */
 export function recipeOf(keyParts: Json): string {
   return digestOf(stepsOf(keyParts)).slice(0, 16);
@@ -77,7 +78,15 @@ function nameOf(step: Json): string | undefined {
   return typeof stage === "string" ? stage : undefined;
 }
 
-/** The part of the key parts that does not speak of the source. */
+/** The part of the key parts that does not speak of the source, nor of files beside it. */
 function stepsOf(keyParts: Json): Json {
-  return keyParts !== null && typeof keyParts === "object" && "steps" in keyParts ? keyParts.steps! : keyParts;
+  if (keyParts === null || typeof keyParts !== "object" || !("steps" in keyParts)) return keyParts;
+  const steps = keyParts.steps!;
+  return Array.isArray(steps) ? steps.map(withoutFiles) : steps;
+}
+
+function withoutFiles(step: Json): Json {
+  if (step === null || typeof step !== "object" || Array.isArray(step)) return step;
+  const { files: _, ...rest } = step as { readonly [key: string]: Json | undefined };
+  return rest;
 }

@@ -12,6 +12,8 @@ export interface StepParts {
   readonly options: { readonly [name: string]: Json };
   /** sha256 by model name. */
   readonly models: Readonly<Record<string, string>>;
+  /** sha256 of files beside the source, by what they are; absent where there are none. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /** What a key was made from: the source's bytes and the steps up to and including the one it names. */
@@ -46,7 +48,7 @@ export async function partsOf(steps: readonly Step[], stages: Stages): Promise<S
   );
 }
 
-/** The parts as one source has them, where it decides which model a stage takes. */
+/** The parts as one source has them, where it decides which model a stage takes and which files beside it are read. */
 export async function partsFor(
   source: Source,
   steps: readonly Step[],
@@ -56,15 +58,18 @@ export async function partsFor(
   return Promise.all(
     parts.map(async (part, i) => {
       const { stage, options } = steps[i]!;
-      const own = await (stages[stage] as AnyStage).modelsFor?.(options, source);
-      return own === undefined ? part : { ...part, models: { ...part.models, ...own } };
+      const known = stages[stage] as AnyStage;
+      const models = (await known.modelsFor?.(options, source)) ?? {};
+      const files = (await known.filesFor?.(options, source)) ?? {};
+      const own = { ...part, models: { ...part.models, ...models } };
+      return Object.keys(files).length === 0 ? own : { ...own, files };
     }),
   );
 }
 
 /**
  * The key of every step for one source:
- * key(step) = sha256 of the canonical JSON of { stage, version, options, models, key of the step before },
+ * key(step) = sha256 of the canonical JSON of { stage, version, options, models, files, key of the step before },
  * where the source's digest stands before the first. Equal keys mean equal bytes.
  */
 export function keysOf(source: string, steps: readonly StepParts[]): StepKey[] {
@@ -83,6 +88,7 @@ const partsSchema = z.object({
       version: z.number(),
       options: z.record(z.string(), z.json()),
       models: z.record(z.string(), z.string()),
+      files: z.record(z.string(), z.string()).optional(),
     }),
   ),
 });
@@ -106,9 +112,12 @@ export function difference(before: Json, now: KeyParts): string[] {
     }
     if (earlier.version !== step.version) found.push(`${name}.version: ${earlier.version} → ${step.version}`);
     compare(name, earlier.options, step.options, found);
-    for (const model of new Set([...Object.keys(earlier.models), ...Object.keys(step.models)]))
-      if (earlier.models[model] !== step.models[model])
-        found.push(`${name}.models.${model}: ${short(earlier.models[model])} → ${short(step.models[model])}`);
+    for (const kind of ["models", "files"] as const) {
+      const [one, other] = [earlier[kind] ?? {}, step[kind] ?? {}];
+      for (const file of new Set([...Object.keys(one), ...Object.keys(other)]))
+        if (one[file] !== other[file])
+          found.push(`${name}.${kind}.${file}: ${short(one[file])} → ${short(other[file])}`);
+    }
   }
   const kept = [...is.keys()].filter((name) => was.has(name));
   const order = [...was.keys()].filter((name) => is.has(name));

@@ -6,6 +6,7 @@ import encodeFeatures from "./encode-features.ts";
 import encodeLatents from "./encode-latents.ts";
 import evaluateAnclaf from "./evaluate-anclaf.ts";
 import extractFrames from "./extract-frames.ts";
+import labelFaces from "./label-faces.ts";
 import readFaces from "./read-faces.ts";
 import readLatents from "./read-latents.ts";
 import splitFaces from "./split-faces.ts";
@@ -22,6 +23,7 @@ export const stages = {
   "encode-latents": encodeLatents,
   "evaluate-anclaf": evaluateAnclaf,
   "extract-frames": extractFrames,
+  "label-faces": labelFaces,
   "read-faces": readFaces,
   "read-latents": readLatents,
   "split-faces": splitFaces,

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { recipeOf } from "../../src/cache/recipe.ts";
 import type { Json } from "../../src/digest.ts";
 import { bind } from "../../src/pipelines/bind.ts";
 import { difference, keysOf, partsOf, type StepParts } from "../../src/pipelines/key.ts";
@@ -52,6 +53,7 @@ describe("key", () => {
         noNullPrototype: true,
       }),
       models: fc.dictionary(fc.constant("w"), fc.constantFrom("1", "2"), { noNullPrototype: true }),
+      files: fc.option(fc.record({ labels: fc.constantFrom("1", "2") }, { noNullPrototype: true }), { nil: undefined }),
     });
     const chain = fc.record({
       source: fc.constantFrom("s", "t"),
@@ -65,6 +67,17 @@ describe("key", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it("names files beside a source that came, went or changed", () => {
+    const step = { stage: "label-faces", version: 1, options: {}, models: {} };
+    const parts = (files?: Record<string, string>) => ({ source: "s", steps: [files ? { ...step, files } : step] });
+    const told = (before?: Record<string, string>, now?: Record<string, string>) =>
+      difference(parts(before) as unknown as Json, parts(now));
+    expect(told({ labels: "aaaaa" }, { labels: "bbbbb" })).toEqual(["label-faces.files.labels: aaaa… → bbbb…"]);
+    expect(told(undefined, { labels: "bbbbb" })).toEqual(["label-faces.files.labels: none → bbbb…"]);
+    expect(told({ labels: "aaaaa" })).toEqual(["label-faces.files.labels: aaaa… → none"]);
+    expect(recipeOf(parts({ labels: "a" }) as unknown as Json)).toBe(recipeOf(parts() as unknown as Json));
   });
 
   it("names steps that came, went or moved, and parts in a form of another time", () => {

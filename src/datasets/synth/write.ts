@@ -1,16 +1,22 @@
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClipScript } from "./clip.ts";
 import { encodeMp4 } from "./encode.ts";
+import { labelText } from "./label-text.ts";
 import { type RenderedFrame, renderClip } from "./render.ts";
 import { type ClipTruth, faceEntry, writeTruth } from "./truth.ts";
 
 export interface WrittenClip {
   readonly video: string;
   readonly truth: string;
+  readonly labels: string;
   readonly frames: number;
 }
 
-/** Renders a script into `folder`: `<name>.mp4` and, beside it, `<name>.json` with the truth of every frame. */
+/**
+ * Renders a script into `folder`: `<name>.mp4` and, beside it, `<name>.json` with the truth of every frame and
+ * `<name>.labels.csv` with what a user's own labels would say of it.
+ */
 export async function writeClip(
   script: ClipScript,
   folder: string,
@@ -27,6 +33,7 @@ export async function writeClip(
   }
   const video = join(folder, `${name}.mp4`);
   const truth = join(folder, `${name}.json`);
+  const labels = join(folder, `${name}.labels.csv`);
   await encodeMp4(video, noted(renderClip(script, rendering)), {
     width,
     height,
@@ -34,5 +41,6 @@ export async function writeClip(
     ...(preset !== undefined && { preset }),
   });
   await writeTruth(truth, { clip: name, width, height, frames });
-  return { video, truth, frames: frames.length };
+  await writeFile(labels, labelText(frames));
+  return { video, truth, labels, frames: frames.length };
 }

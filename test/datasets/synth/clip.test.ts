@@ -109,7 +109,9 @@ describe("writing", () => {
     expect(pts).toEqual(SCRIPT.times);
     expect((await decoding.ending).verdict).toBe("complete");
     expect((await readTruth(first.truth)).frames.map((frame) => frame.pts)).toEqual(pts);
-    expect((await readdir(folder)).sort()).toEqual(["again.json", "again.mp4", "tiny.json", "tiny.mp4"]);
+    expect(await readFile(second.labels, "utf8")).toBe(await readFile(first.labels, "utf8"));
+    const written = ["again", "tiny"].flatMap((name) => [`${name}.json`, `${name}.labels.csv`, `${name}.mp4`]);
+    expect((await readdir(folder)).sort()).toEqual(written);
   });
 
   test("leaves nothing behind when the frames fail", async () => {

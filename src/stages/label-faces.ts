@@ -1,0 +1,190 @@
+import { z } from "zod";
+import type { Said } from "../datasets/label-at.ts";
+import type { LabelFile } from "../datasets/label-file.ts";
+import type { LabelRange } from "../datasets/types.ts";
+import { PipeError } from "../errors.ts";
+import type { Crop, Source } from "../records.ts";
+import { type Context, defineStage } from "./define.ts";
+
+const interval = z
+  .array(z.number())
+  .length(2)
+  .refine(([low, high]) => low! < high!, "is the lowest value and then the highest");
+
+const options = z.strictObject({
+  labels: z
+    .enum(["auto", "required", "none"])
+    .default("auto")
+    .describe("clip.labels.csv beside clip.mp4: read where there is one, asked of every video, or left alone"),
+  valence: interval
+    .default([-1, 1])
+    .describe("lowest and highest valence that may be, where a label file declares none"),
+  arousal: interval
+    .default([-1, 1])
+    .describe("lowest and highest arousal that may be, where a label file declares none"),
+  between: z
+    .enum(["nearest", "linear"])
+    .default("nearest")
+    .describe(
+      "a frame's label: the nearest within half a frame, or on the line between the one before and the one after",
+    ),
+  maxGap: z.number().nonnegative().default(1).describe("seconds between two labels, above which no line is drawn"),
+  minOverlap: z
+    .number()
+    .min(0.01)
+    .max(1)
+    .default(0.3)
+    .describe("intersection over union with a label's box, from which on a face is that person's"),
+});
+type Options = z.output<typeof options>;
+
+/**
+ * crop → crop: faces get the labels of a file beside the video, `clip.labels.csv` for `clip.mp4` (`labelsIn` tells its
+ * columns). Without one every row passes as it is. The file's bytes are part of the video's key.
+ */
+export default defineStage({
+  name: "label-faces",
+  summary: "crop* → crop*: valence and arousal from a label file beside the video, if there is one",
+  version: 1,
+  takes: "crop",
+  gives: "crop",
+  options,
+  // What it decides, whether there are labels, shows in the files that are read.
+  runtime: ["labels"],
+  async filesFor(options, source): Promise<Record<string, string>> {
+    const found = await labelsOf(options, source);
+    return found === undefined ? {} : { labels: found.digest };
+  },
+  run: (options, context) =>
+    async function* (crops) {
+      const found = await labelsOf(options, context.source);
+      checkPlanned(context, found?.digest);
+      if (found === undefined) yield* crops;
+      else yield* labelled(crops, found.labels, options, context);
+    },
+});
+
+async function labelsOf(options: Options, { path, name }: Source) {
+  if (options.labels === "none") return undefined;
+  const { labelFileOf, readLabelFile } = await import("../datasets/label-file.ts");
+  const range: LabelRange = {
+    valence: options.valence as [number, number],
+    arousal: options.arousal as [number, number],
+  };
+  const found = await readLabelFile(path, range);
+  if (found === undefined && options.labels === "required")
+    throw new PipeError(`${name} has no labels: there is no ${labelFileOf(path)}.`, {
+      hint: "Put its labels there, or take videos without labels too: --labels auto",
+    });
+  return found;
+}
+
+const planned = z.object({ steps: z.array(z.object({ files: z.record(z.string(), z.string()).optional() })).min(1) });
+
+/** The rows will stand under a key that was made from the label file as it was then. */
+function checkPlanned({ keyParts, source }: Context, digest: string | undefined): void {
+  const parts = planned.safeParse(keyParts);
+  if (parts.success && parts.data.steps.at(-1)!.files?.labels !== digest)
+    throw new PipeError(`The labels of ${source.name} were changed after this run had looked at them.`, {
+      hint: "Run the same command again.",
+    });
+}
+
+async function* labelled(
+  crops: AsyncIterable<Crop>,
+  labels: LabelFile,
+  { between, maxGap, minOverlap }: Options,
+  { facts, signal, source, note }: Context,
+): AsyncGenerator<Crop, void, void> {
+  const { momentOf, saidAt } = await import("../datasets/label-at.ts");
+  const { saidOfFaces } = await import("../datasets/label-match.ts");
+  const { range, people, clock, file } = labels;
+  facts.range = { valence: [...range.valence], arousal: [...range.arousal] };
+  const seen = new Sightings(people);
+  let [faces, unclear] = [0, 0];
+  for await (const { before, rows, after } of framesIn(crops)) {
+    signal.throwIfAborted();
+    const said = saidAt(labels, momentOf(clock, rows[0]!, before, after), { between, maxGap });
+    const boxes = rows.map(({ box, track }) => (track < 0 ? null : box));
+    const own = saidOfFaces(boxes, said, minOverlap);
+    const visible = boxes.filter((box) => box !== null).length;
+    faces += visible;
+    if (!labels.boxed && said.length > 0 && visible > 0 && own.every((one) => one === undefined)) unclear += 1;
+    for (const [i, crop] of rows.entries()) {
+      if (own[i] === undefined) yield crop;
+      else {
+        seen.add(crop.track, own[i]!);
+        yield { ...crop, label: own[i]!.label };
+      }
+    }
+  }
+  facts.labelled = seen.rows;
+  Object.assign(facts, seen.facts());
+  if (unclear > 0)
+    note(
+      `${unclear} frames have labels and several faces or people, and ${file} has no boxes (x, y, width, height) to say whose: they stay without.`,
+    );
+  for (const line of seen.mixed()) note(line);
+  if (faces > 0 && seen.rows === 0)
+    note(`none of its ${faces} faces has a label: the times or boxes in ${file} are none of ${source.name}'s.`);
+}
+
+interface Neighbourhood {
+  readonly before: Crop | undefined;
+  /** Those of one frame, at least one. */
+  readonly rows: readonly Crop[];
+  readonly after: Crop | undefined;
+}
+
+/** Rows by frame, each frame with a row of those beside it: one frame is held back until the next has begun. */
+async function* framesIn(crops: AsyncIterable<Crop>): AsyncGenerator<Neighbourhood, void, void> {
+  let before: Crop | undefined;
+  let rows: Crop[] = [];
+  for await (const crop of crops) {
+    if (rows.length > 0 && rows[0]!.index !== crop.index) {
+      yield { before, rows, after: crop };
+      before = rows[0]!;
+      rows = [];
+    }
+    rows.push(crop);
+  }
+  if (rows.length > 0) yield { before, rows, after: undefined };
+}
+
+/** Who was seen on which track. */
+class Sightings {
+  readonly #people: LabelFile["people"];
+  readonly #tracks = new Map<number, number[]>();
+  rows = 0;
+
+  constructor(people: LabelFile["people"]) {
+    this.#people = people;
+  }
+
+  add(track: number, { person }: Said): void {
+    const counts = this.#tracks.get(track) ?? this.#people.map(() => 0);
+    this.#tracks.set(track, counts);
+    counts[person]! += 1;
+    this.rows += 1;
+  }
+
+  /** `subjects`: by track, who it mostly is; `subject`: the only one whom the file names. None where it names nobody. */
+  facts(): { subjects?: Record<string, string>; subject?: string } {
+    const [first, ...others] = this.#people;
+    if (first!.name === null) return {};
+    const named = [...this.#tracks]
+      .sort(([a], [b]) => a - b)
+      .map(([track, counts]) => [track, this.#people[counts.indexOf(Math.max(...counts))]!.name!] as const);
+    return { subjects: Object.fromEntries(named), ...(others.length === 0 && { subject: first!.name }) };
+  }
+
+  /** A line for each track that is more than one person's: their labels are right, and the track is not one face. */
+  mixed(): string[] {
+    return [...this.#tracks]
+      .filter(([, counts]) => counts.filter((n) => n > 0).length > 1)
+      .map(([track, counts]) => {
+        const who = counts.flatMap((n, i) => (n > 0 ? [`${this.#people[i]!.name} ${n}`] : []));
+        return `track ${track} has labels of several people: ${who.join(", ")}.`;
+      });
+  }
+}
