@@ -1,11 +1,10 @@
 import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { canonical, digestOf, type Json } from "../digest.ts";
-import { reasonOf } from "../errors.ts";
+import { digestOf, type Json } from "../digest.ts";
 import { STATUSES, VERDICTS } from "../records.ts";
 import { DTYPES } from "./dtype.ts";
+import { readSealed, sealed } from "./sealed.ts";
 
 /** The commit marker's file: written last, so an entry without it was never finished. */
 export const MARKER = "marker.json";
@@ -65,43 +64,15 @@ const marker = z.strictObject({
 export type Marker = z.output<typeof marker>;
 export type Shard = z.output<typeof shard>;
 
-/**
- * The marker as text. It holds no clock, process or path, so that the same work gives the same bytes; its own sha256
- * is in it, so that an edit shows.
- */
+/** The marker as text. It holds no clock, process or path, so that the same work gives the same bytes. */
 export function encodeMarker(value: Marker): string {
-  const checked = canonical(marker.parse(value) as Json);
-  const sealed = canonical({ ...(JSON.parse(checked) as Record<string, Json>), sha256: digestOf(JSON.parse(checked)) });
-  return `${JSON.stringify(JSON.parse(sealed), null, 2)}\n`;
-}
-
-/** The marker in a text, or what is wrong with it in words. */
-export function decodeMarker(text: string): Marker | { problem: string } {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { problem: `${MARKER} is not JSON` };
-  }
-  if (value === null || typeof value !== "object") return { problem: `${MARKER} is not a marker` };
-  const { sha256: seal, ...rest } = value as Record<string, Json>;
-  if (typeof rest.format === "number" && rest.format > FORMAT)
-    return { problem: `${MARKER} has format ${rest.format}, newer than this affect-pipe reads (${FORMAT})` };
-  if (seal !== digestOf(rest)) return { problem: `${MARKER} was changed after it was written` };
-  const parsed = marker.safeParse(rest);
-  if (!parsed.success) return { problem: `${MARKER} lacks what a marker says: ${z.prettifyError(parsed.error)}` };
-  return parsed.data;
+  return sealed(marker.parse(value) as unknown as Record<string, Json>);
 }
 
 /** The marker of an entry's folder, or what is wrong with it in words. */
-export async function readMarker(folder: string): Promise<Marker | { problem: string }> {
-  try {
-    return decodeMarker(await readFile(join(folder, MARKER), "utf8"));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT")
-      return { problem: `${MARKER} is missing: the entry was never finished, or lost it` };
-    return { problem: `${MARKER} cannot be read: ${reasonOf(error)}` };
-  }
+export function readMarker(folder: string): Promise<Marker | { problem: string }> {
+  const missing = "the entry was never finished, or lost it";
+  return readSealed(join(folder, MARKER), { schema: marker, format: FORMAT, missing });
 }
 
 /** sha256 of what an entry holds, whatever its source was called: equal entries, equal digest. */

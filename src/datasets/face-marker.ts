@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { canonical, digestOf, type Json } from "../digest.ts";
-import { reasonOf } from "../errors.ts";
+import { readSealed, sealed } from "../cache/sealed.ts";
+import { digestOf, type Json } from "../digest.ts";
 
 /** The commit marker's file: written last, so a store without it was never finished. */
 export const MARKER = "marker.json";
@@ -57,30 +56,13 @@ export function faceDigest({ dataset, side, files }: FaceMarker): string {
 
 /** The marker as text, with its own sha256 in it. */
 export function encodeMarker(value: Omit<FaceMarker, "format" | "kind" | "rule">): string {
-  const whole = marker.parse({ ...value, format: FORMAT, kind: "faces", rule: CROP_RULE }) as Json;
-  const sealed = { ...(whole as Record<string, Json>), sha256: digestOf(whole) };
-  return `${JSON.stringify(JSON.parse(canonical(sealed)), null, 2)}\n`;
+  return sealed(marker.parse({ ...value, format: FORMAT, kind: "faces", rule: CROP_RULE }) as Record<string, Json>);
 }
 
 /** The marker of a store's folder, or what is wrong with it in words. */
-export async function readMarker(folder: string): Promise<FaceMarker | { problem: string }> {
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(join(folder, MARKER), "utf8"));
-  } catch (error) {
-    if (error instanceof SyntaxError) return { problem: `${MARKER} is not JSON` };
-    const absent = (error as NodeJS.ErrnoException).code === "ENOENT";
-    return { problem: absent ? `${MARKER} is missing` : `${MARKER} cannot be read: ${reasonOf(error)}` };
-  }
-  if (value === null || typeof value !== "object") return { problem: `${MARKER} is not a marker` };
-  const { sha256: seal, ...rest } = value as Record<string, Json>;
-  if (rest.kind !== "faces") return { problem: `${MARKER} is not that of a face store` };
-  if (typeof rest.format === "number" && rest.format > FORMAT)
-    return { problem: `${MARKER} has format ${rest.format}, newer than this affect-pipe reads (${FORMAT})` };
-  if (seal !== digestOf(rest)) return { problem: `${MARKER} was changed after it was written` };
-  const parsed = marker.safeParse(rest);
-  if (!parsed.success) return { problem: `${MARKER} lacks what a marker says: ${z.prettifyError(parsed.error)}` };
-  return parsed.data;
+export function readMarker(folder: string): Promise<FaceMarker | { problem: string }> {
+  const kind = { name: "faces", words: "a face store" };
+  return readSealed(join(folder, MARKER), { schema: marker, format: FORMAT, kind });
 }
 
 /** Name of pixel file number `shard`: faces one after the other, side × side × 3 bytes of RGB each. */
