@@ -1,4 +1,4 @@
-import { fromFloat16 } from "../float16.ts";
+import { type HalfLoop, halfLoop } from "./half-loop.ts";
 
 /**
  * float32 → float16 bits, rounded to nearest, ties to even. Writes `from.length` values into `into` from position `at`.
@@ -32,7 +32,13 @@ function subnormal(magnitude: number): number {
 
 /** float16 bits → float32, exactly. Reads `count` values from `from` into `into` from position `at`. */
 export function fromHalf(from: Uint16Array, into: Float32Array, at = 0, count = from.length): void {
-  for (let i = 0; i < count; i++) into[at + i] = table[from[i]!]!;
+  const { halves, floats, loop } = scratch();
+  for (let done = 0; done < count; done += PIECE) {
+    const now = Math.min(PIECE, count - done);
+    halves.set(from.subarray(done, done + now));
+    loop.widen(halves.byteOffset, 0, now);
+    into.set(now === PIECE ? floats : floats.subarray(0, now), at + done);
+  }
 }
 
 /** The first index of a value that is NaN or ±∞, or -1. */
@@ -45,5 +51,19 @@ export function firstNonFinite(values: Float32Array): number {
 const SMALLEST_NORMAL = 0x38800000;
 const TOO_LARGE = 0x477ff000;
 
-// 256 KiB that stay in the second-level cache: one load a value, no branches.
-const table = Float32Array.from({ length: 0x1_0000 }, (_, half) => fromFloat16(half));
+// In and out, small enough to stay in the second-level cache.
+const PIECE = 1 << 15;
+const PAGE = 1 << 16;
+
+let made: { halves: Uint16Array; floats: Float32Array; loop: HalfLoop } | undefined;
+
+/** The loop works in a memory of its own. */
+function scratch() {
+  if (made === undefined) {
+    const pages = (PIECE * 6) / PAGE;
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const halves = new Uint16Array(memory.buffer, PIECE * 4, PIECE);
+    made = { halves, floats: new Float32Array(memory.buffer, 0, PIECE), loop: halfLoop(memory) };
+  }
+  return made;
+}

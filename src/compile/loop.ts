@@ -1,4 +1,32 @@
 import type { Arithmetic, Formula } from "./formula.ts";
+import {
+  BR_IF,
+  END,
+  F32,
+  F32X4,
+  F64,
+  F64_ADD,
+  F64X2,
+  f32,
+  fn,
+  get,
+  I32,
+  I32_ADD,
+  I32_CONST,
+  I32_SUB,
+  LOAD,
+  LOAD_TWO,
+  LOCAL_SET,
+  LOCAL_TEE,
+  LOOP,
+  leb,
+  load,
+  moduleOf,
+  NOTHING,
+  STORE,
+  simd,
+  V128,
+} from "./wasm.ts";
 
 /** A formula as WebAssembly: a module that imports the memory `m.m`, and exports `update` and `norm`. */
 export interface Loop {
@@ -101,64 +129,4 @@ function squares(): number[] {
 function whileBytes(body: readonly number[]): number[] {
   const count = [...get(0), I32_CONST, 16, I32_SUB, LOCAL_TEE, 0];
   return [LOOP, NOTHING, ...body, ...count, BR_IF, 0, END];
-}
-
-// --- WebAssembly, as much as is needed (WebAssembly Core Specification 2.0, chapter 5) -------------------------------
-
-const [I32, F32, F64, V128] = [0x7f, 0x7d, 0x7c, 0x7b];
-const [LOOP, END, BR_IF, NOTHING] = [0x03, 0x0b, 0x0d, 0x40];
-const [LOCAL_GET, LOCAL_SET, LOCAL_TEE] = [0x20, 0x21, 0x22];
-const [I32_CONST, F32_CONST, I32_ADD, I32_SUB, F64_ADD] = [0x41, 0x43, 0x6a, 0x6b, 0xa0];
-const [LOAD, STORE, LOAD_TWO] = [0x00, 0x0b, 0x5d];
-const F32X4 = { splat: 0x13, sqrt: 0xe3, add: 0xe4, sub: 0xe5, mul: 0xe6, div: 0xe7, min: 0xe8 };
-const F64X2 = { promote: 0x5f, lane: 0x21, add: 0xf0, mul: 0xf2 };
-
-const get = (local: number) => [LOCAL_GET, ...leb(local)];
-const simd = (code: number) => [0xfd, ...leb(code)];
-/** With the least alignment promised: what it is costs nothing. */
-const load = (code: number, offset = 0) => [...simd(code), 0, ...leb(offset)];
-const f32 = (value: number) => [F32_CONST, ...new Uint8Array(Float32Array.of(value).buffer)];
-
-/** An unsigned number in LEB128. */
-function leb(value: number): number[] {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest >>>= 7) {
-    if (rest < 0x80) return [...bytes, rest];
-    bytes.push((rest & 0x7f) | 0x80);
-  }
-}
-
-const list = (items: readonly (readonly number[])[]) => [...leb(items.length), ...items.flat()];
-const sized = (bytes: readonly number[]) => [...leb(bytes.length), ...bytes];
-const text = (value: string) => sized([...new TextEncoder().encode(value)]);
-
-function fn(locals: readonly (readonly [count: number, type: number])[], code: readonly number[]): number[] {
-  return sized([...list(locals.map(([count, type]) => [...leb(count), type])), ...code, END]);
-}
-
-function moduleOf(
-  types: readonly { readonly parameters: readonly number[]; readonly results: readonly number[] }[],
-  functions: readonly (readonly number[])[],
-  names: readonly string[],
-): Uint8Array {
-  const section = (id: number, items: readonly (readonly number[])[]) => [id, ...sized(list(items))];
-  const memory = [...text("m"), ...text("m"), 2, 0, 0];
-  const bytes = (types: readonly number[]) => list(types.map((type) => [type]));
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(
-      1,
-      types.map(({ parameters, results }) => [0x60, ...bytes(parameters), ...bytes(results)]),
-    ),
-    ...section(2, [memory]),
-    ...section(
-      3,
-      functions.map((_, i) => [i]),
-    ),
-    ...section(
-      7,
-      names.map((name, i) => [...text(name), 0, i]),
-    ),
-    ...section(10, functions),
-  ]);
 }
