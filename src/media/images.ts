@@ -109,6 +109,11 @@ export async function writePng(image: Image, path: string): Promise<void> {
   await raw(image).png().toFile(path);
 }
 
+/** The image as JPEG of `side` × `side` pixels, for pages that show it small. */
+export async function thumbnailJpeg(image: Image, side: number): Promise<Uint8Array> {
+  return raw(image).resize(side, side, { fit: "fill" }).jpeg({ quality: 72 }).toBuffer();
+}
+
 interface Axis {
   /** Output pixels [from, to) have their centre inside the image. */
   readonly from: number;

@@ -7,12 +7,14 @@ import encodeLatents from "./encode-latents.ts";
 import evaluateAnclaf from "./evaluate-anclaf.ts";
 import extractFrames from "./extract-frames.ts";
 import labelFaces from "./label-faces.ts";
+import predictAffect from "./predict-affect.ts";
 import readFaces from "./read-faces.ts";
 import readLatents from "./read-latents.ts";
 import splitFaces from "./split-faces.ts";
 import trainAnclaf from "./train-anclaf.ts";
 import windowSequences from "./window-sequences.ts";
 import writeRows from "./write-rows.ts";
+import writeScores from "./write-scores.ts";
 
 /** Every stage by name. */
 export const stages = {
@@ -24,10 +26,12 @@ export const stages = {
   "evaluate-anclaf": evaluateAnclaf,
   "extract-frames": extractFrames,
   "label-faces": labelFaces,
+  "predict-affect": predictAffect,
   "read-faces": readFaces,
   "read-latents": readLatents,
   "split-faces": splitFaces,
   "train-anclaf": trainAnclaf,
   "window-sequences": windowSequences,
   "write-rows": writeRows,
+  "write-scores": writeScores,
 };

@@ -4,6 +4,7 @@ import { checkBalance } from "../cache/balance.ts";
 import { TextFile } from "../cache/text-file.ts";
 import type { Json } from "../digest.ts";
 import type { Crop, Latent } from "../records.ts";
+import { safeName } from "../safe-name.ts";
 import { defineStage } from "./define.ts";
 
 const FORMATS = ["jsonl", "csv"] as const;
@@ -27,7 +28,7 @@ export default defineStage({
   run: ({ output, format }, context) =>
     async function* (records) {
       const { source, ledger, signal } = context;
-      const name = `${safe(source.name)}-${source.digest.slice(0, 8)}.${format}`;
+      const name = `${safeName(source.name)}-${source.digest.slice(0, 8)}.${format}`;
       await using file = await TextFile.open(join(resolve(output), name));
       const encode = format === "csv" ? await csv() : jsonl;
       await file.write(format === "csv" ? `${COLUMNS.join(",")}\n` : "");
@@ -90,13 +91,4 @@ async function csv(): Promise<(row: Row) => string> {
   const { stringify } = await import("csv-stringify/sync");
   return (row) =>
     stringify([row], { columns: [...COLUMNS], cast: { number: String, object: (v) => JSON.stringify(v) } });
-}
-
-/** A source's name as one plain file name of at most 50 characters; the digest beside it keeps names apart. */
-function safe(name: string): string {
-  const plain = name
-    .normalize("NFC")
-    .replace(/[^\p{L}\p{N}._-]+/gu, "_")
-    .replace(/^[._-]+/, "");
-  return [...plain].slice(0, 50).join("") || "source";
 }

@@ -22,6 +22,7 @@ const SHORT: Record<string, Record<string, Json>> = {
   "extract-latents": { fps: 2, preset: "small" },
   "find-faces": { fps: 2 },
   "find-bodies": { fps: 1 },
+  score: { fps: 2, format: "both" },
 };
 
 async function go(name: string, given: Record<string, Json>) {

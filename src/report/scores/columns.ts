@@ -1,0 +1,53 @@
+import { quadrantOfRow, type ScoreRow, type ScoreScale } from "./row.ts";
+
+/** One column of the scores, whatever the file's format. */
+export interface Column {
+  readonly name: string;
+  readonly type: "INT64" | "INT32" | "DOUBLE" | "FLOAT" | "STRING";
+  readonly nullable: boolean;
+  /** INT64 as a bigint. */
+  of(row: ScoreRow): number | bigint | string | null;
+}
+
+/** The columns of `scores.parquet` and `scores.csv`. Empty: nothing is known. */
+export function columns(scale: ScoreScale): readonly Column[] {
+  const needed = (name: string, type: Column["type"], of: Column["of"]): Column => ({
+    name,
+    type,
+    nullable: false,
+    of,
+  });
+  const open = (name: string, type: Column["type"], of: Column["of"]): Column => ({ name, type, nullable: true, of });
+  return [
+    // Microseconds on the container's presentation clock, and the same in seconds.
+    needed("pts", "INT64", ({ pts }) => BigInt(pts)),
+    needed("seconds", "DOUBLE", ({ pts }) => pts / 1e6),
+    needed("frame", "INT32", ({ index }) => index),
+    needed("shot", "INT32", ({ shot }) => shot),
+    open("track", "INT32", ({ track }) => (track < 0 ? null : track)),
+    // Pixels of the upright frame.
+    open("box_x", "FLOAT", ({ box }) => box?.x ?? null),
+    open("box_y", "FLOAT", ({ box }) => box?.y ?? null),
+    open("box_width", "FLOAT", ({ box }) => box?.width ?? null),
+    open("box_height", "FLOAT", ({ box }) => box?.height ?? null),
+    needed("status", "STRING", ({ status }) => status),
+    // The detector's, 0..1.
+    needed("score", "FLOAT", ({ score }) => score),
+    // The model's native units: as it said them, and smoothed.
+    open("valence", "FLOAT", ({ valence }) => valence),
+    open("arousal", "FLOAT", ({ arousal }) => arousal),
+    open("valence_smoothed", "FLOAT", ({ valenceSmoothed }) => valenceSmoothed),
+    open("arousal_smoothed", "FLOAT", ({ arousalSmoothed }) => arousalSmoothed),
+    // Of the raw valence and arousal: 0 V+A+, 1 V−A+, 2 V−A−, 3 V+A−; then the probabilities that the model itself gives them.
+    open("quadrant", "INT32", (row) => quadrantOfRow(row, scale)),
+    ...[0, 1, 2, 3].map((id) => open(`quadrant_${id}`, "FLOAT", ({ quadrant }) => quadrant?.[id] ?? null)),
+    open("confidence", "FLOAT", ({ confidence }) => confidence),
+    open("attention_entropy", "FLOAT", ({ entropy }) => entropy),
+    open("expression", "STRING", ({ expression }) => expression?.name ?? null),
+    open("expression_probability", "FLOAT", ({ expression }) => expression?.probability ?? null),
+    // Pixels; variance of the Laplacian of the crop; degrees, positive to the image's right.
+    open("face_size", "FLOAT", ({ quality }) => quality?.size ?? null),
+    open("blur", "FLOAT", ({ quality }) => quality?.blur ?? null),
+    open("yaw", "FLOAT", ({ quality }) => quality?.yaw ?? null),
+  ];
+}

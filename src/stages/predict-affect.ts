@@ -1,0 +1,133 @@
+import { resolve } from "node:path";
+import { z } from "zod";
+import { ENGINES, PROVIDERS } from "../compile/types.ts";
+import { canonical, type Json } from "../digest.ts";
+import { PipeError } from "../errors.ts";
+import { inBatches } from "../nn/batches.ts";
+import type { Crop, Prediction } from "../records.ts";
+import { ANCLAF_PRESETS } from "../systems/anclaf/presets.ts";
+import { onnxSpecSchema } from "../systems/onnx/spec.ts";
+import type { FaceScore, Scorer } from "../systems/scoring.ts";
+import { trackScores } from "../systems/track-scores.ts";
+import { faceQuality } from "../vision/face-quality.ts";
+import { type Context, defineStage } from "./define.ts";
+
+const options = z.strictObject({
+  model: z
+    .string()
+    .min(1)
+    .default("anclaf-frame")
+    .describe("anclaf-frame, or the path of an .onnx file of your own with a .yaml of the same name beside it"),
+  spec: onnxSpecSchema
+    .optional()
+    .describe("instead of the .yaml beside an .onnx file: how it is fed and what its outputs are"),
+  preset: z
+    .enum(ANCLAF_PRESETS)
+    .default("small")
+    .describe("ANCLaF: the paper's networks, or the same at half the resolution"),
+  checkpoint: z
+    .string()
+    .optional()
+    .describe("ANCLaF: trained weights, a .safetensors file; default: the one that comes with the package"),
+  gap: z
+    .number()
+    .nonnegative()
+    .default(200)
+    .describe("models of several frames: milliseconds without a face after which a window begins anew"),
+  batch: z.int().min(1).max(256).default(16).describe("crops in one run of the networks"),
+  engine: z.enum(ENGINES).default("auto").describe("what executes the networks"),
+  provider: z.enum(PROVIDERS).default("cpu").describe("ONNX Runtime's execution provider"),
+  threads: z.int().positive().optional().describe("threads of the networks; default: the machine's cores"),
+});
+type Options = z.output<typeof options>;
+
+/**
+ * What a trained model says of every face, in the crops' order; rows without pixels pass through with nothing said.
+ * Batches reach across frames and tracks; while one is in the worker the next fills.
+ */
+export default defineStage({
+  name: "predict-affect",
+  summary: "crop* → prediction*: valence, arousal and what else a trained model says of each face",
+  version: 1,
+  takes: "crop",
+  gives: "prediction",
+  options,
+  // Models count by their bytes, and specs by what they say, not by where they lie.
+  runtime: ["model", "spec", "checkpoint", "batch", "engine", "provider", "threads"],
+  async models({ model, spec, preset, checkpoint }): Promise<Record<string, string>> {
+    if (isOnnx(model)) return (await import("../systems/onnx/scoring.ts")).onnxDigests(model, spec);
+    checkName(model);
+    const { anclafFrameDigest } = await import("../systems/anclaf/scoring.ts");
+    return { [model]: await anclafFrameDigest({ preset, checkpoint }) };
+  },
+  run: (options, context) =>
+    async function* (crops) {
+      const scorer = await context.shared(`predict-affect ${canonical(options as unknown as Json)}`, () =>
+        open(options, context),
+      );
+      context.facts.model = scorer.about;
+      context.facts.engine = scorer.engine;
+      context.facts.scale = { ...scorer.scale };
+      for await (const [crop, score] of scoresOf(crops, scorer, options, context)) yield predictionOf(crop, score);
+    },
+});
+
+async function open(options: Options, context: Context): Promise<Scorer> {
+  const { model, spec, preset, checkpoint, batch, engine, provider, threads } = options;
+  const run = { batch, engine, provider, threads };
+  const scorer = isOnnx(model)
+    ? await (await import("../systems/onnx/scoring.ts")).openOnnxScorer(resolve(model), run, spec)
+    : await (await import("../systems/anclaf/scoring.ts")).openAnclafFrame({ preset, checkpoint }, run);
+  for (const note of scorer.notes) context.note(note);
+  return scorer;
+}
+
+function scoresOf(
+  crops: AsyncIterable<Crop>,
+  scorer: Scorer,
+  { batch, gap }: Options,
+  { signal }: Context,
+): AsyncIterable<readonly [Crop, FaceScore | null]> {
+  const inOrder = <Encoded>(encode: (faces: readonly NonNullable<Crop["image"]>[]) => Promise<readonly Encoded[]>) =>
+    inBatches(crops, {
+      size: batch,
+      wants: ({ status }: Crop) => status === "ok",
+      run(own: readonly Crop[]) {
+        signal.throwIfAborted();
+        return encode(own.map(({ image }) => image!));
+      },
+    });
+  if (scorer.kind === "frame") return inOrder((faces) => scorer.encode(faces));
+  return trackScores(
+    inOrder((faces) => scorer.encode(faces)),
+    scorer,
+    gap * 1000,
+  );
+}
+
+function predictionOf(crop: Crop, score: FaceScore | null): Prediction {
+  const { index, pts, status, track, shot, box, score: found, landmarks, label, image } = crop;
+  const subject = { index, pts, status, track, shot, box, score: found, landmarks, ...(label && { label }) };
+  return {
+    kind: "prediction",
+    ...subject,
+    valence: score?.valence ?? null,
+    arousal: score?.arousal ?? null,
+    quadrant: score?.quadrant ?? null,
+    confidence: score?.confidence ?? null,
+    entropy: score?.entropy ?? null,
+    expression: score?.expression ?? null,
+    quality: image && box && faceQuality(box, landmarks, image),
+    image,
+  };
+}
+
+const NAMES = ["anclaf-frame"];
+const isOnnx = (model: string): boolean => /\.onnx$/i.test(model);
+
+function checkName(model: string): void {
+  if (NAMES.includes(model)) return;
+  throw new PipeError(`There is no model "${model}".`, {
+    hint: `Models: ${NAMES.join(", ")}; or the path of an .onnx file of your own, which ends in .onnx.`,
+  });
+}

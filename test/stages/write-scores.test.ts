@@ -1,0 +1,151 @@
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
+import { expect, it } from "vitest";
+import { digestOf } from "../../src/digest.ts";
+import { seeded } from "../../src/random.ts";
+import type { Prediction, Source } from "../../src/records.ts";
+import { readScores } from "../../src/report/scores/entry.ts";
+import { stages } from "../../src/stages/index.ts";
+import writeScores from "../../src/stages/write-scores.ts";
+import { folder } from "../cache/helpers.ts";
+import { prediction, unsteady } from "../report/scores/rows.ts";
+import { only, SOURCE, task } from "./cached.ts";
+
+const faces = unsteady(seeded(21), 50);
+const after = { index: 50, pts: faces.at(-1)!.pts + 40_000, shot: 1 };
+const rows = [...faces, prediction({ ...after, status: "no_face" })];
+
+async function publish(
+  output: string,
+  { seed = 1, source = SOURCE, format = "parquet" as "parquet" | "csv" | "both", records = rows } = {},
+) {
+  await using context = task(seed, source);
+  context.facts.model = "a model";
+  context.facts.scale = { valence: [-2, 2], arousal: [-1, 1] };
+  const counted = (async function* () {
+    let frame = -1;
+    for (const row of records) {
+      if (row.index === frame) context.ledger.add("extra");
+      else for (const name of ["demuxed", "decoded", "sampled"] as const) context.ledger.add(name);
+      frame = row.index;
+      yield row;
+    }
+    context.verdict("truncated", "It ends early.");
+  })();
+  return only(writeScores({ output, format }).run(context)(counted));
+}
+
+const cachedFor = (output: string, seed = 1, source: Source = SOURCE) =>
+  writeScores.cached!(writeScores.options.parse({ output }), { source, key: task(seed, source).key });
+
+async function filesOf(place: string): Promise<Record<string, string>> {
+  const names = (await readdir(place, { recursive: true, withFileTypes: true })).filter((each) => each.isFile());
+  const all = names.map((each) => join(each.parentPath, each.name)).sort();
+  return Object.fromEntries(
+    await Promise.all(all.map(async (path) => [path.slice(place.length + 1), digestOf(await readFile(path))])),
+  );
+}
+
+it("publishes one folder a video, named so that people find it, with every row", async () => {
+  await using output = await folder();
+  const { path, bytes } = await publish(output.path, { format: "both" });
+  expect(basename(path)).toBe(`clip_one-${SOURCE.digest.slice(0, 12)}`);
+  expect((await readdir(path)).sort()).toEqual([
+    "marker.json",
+    "scores.csv",
+    "scores.parquet",
+    "subtitles.vtt",
+    "summary.json",
+    "timeline.html",
+  ]);
+  const found = await parquetReadObjects({ file: await asyncBufferFromFile(join(path, "scores.parquet")) });
+  expect(found.map(({ frame, track, status }) => [frame, track, status])).toEqual(
+    rows.map(({ index, track, status }) => [index, track < 0 ? null : track, status]),
+  );
+  expect(found.some(({ status }) => status === "no_face")).toBe(true);
+  const summary = JSON.parse(await readFile(join(path, "summary.json"), "utf8"));
+  expect(summary).toMatchObject({
+    model: "a model",
+    scale: { valence: [-2, 2] },
+    smoothMs: 200,
+    video: { rows: rows.length, frames: 51 },
+  });
+  expect(await readFile(join(path, "timeline.html"), "utf8")).toContain("It ends early.");
+  const marker = await readScores(path, { hash: true });
+  expect(marker).toMatchObject({ verdict: "truncated", overview: { frames: 51, tracks: 6 }, counts: { sampled: 51 } });
+  expect(bytes).toBe(marker!.files.reduce((sum, file) => sum + file.bytes, 0));
+  expect((await readdir(output.path)).sort()).toEqual([basename(path)]);
+});
+
+it("same rows, same bytes; a renamed video finds its scores; other options take the old ones' place", async () => {
+  await using a = await folder();
+  const { path } = await publish(a.path);
+  const before = await filesOf(a.path);
+  expect(await cachedFor(a.path)).toMatchObject({ artifact: { path }, verdict: "truncated", detail: "It ends early." });
+  const renamed = { ...SOURCE, name: "other/name.mp4" };
+  expect((await cachedFor(a.path, 1, renamed))?.artifact.path).toBe(path);
+  await publish(a.path);
+  expect(await filesOf(a.path)).toEqual(before);
+  expect(await cachedFor(a.path, 2)).toBeUndefined();
+  expect(await writeScores.published!(writeScores.options.parse({ output: a.path }), SOURCE)).toMatchObject([
+    { steps: [{ options: { seed: 1 } }] },
+  ]);
+  await publish(a.path, { seed: 2, source: renamed });
+  expect(await readdir(a.path)).toEqual([basename(path)]);
+  expect(await cachedFor(a.path, 1)).toBeUndefined();
+  expect(await cachedFor(a.path, 2)).toMatchObject({ artifact: { path } });
+});
+
+it("names what an edited video was scored with before, and keeps same basenames apart", async () => {
+  await using output = await folder();
+  await publish(output.path);
+  const edited = { ...SOURCE, digest: digestOf("edited") };
+  expect(await cachedFor(output.path, 1, edited)).toBeUndefined();
+  expect(await writeScores.published!(writeScores.options.parse({ output: output.path }), edited)).toHaveLength(1);
+  const twin = { ...SOURCE, name: "elsewhere/clip one.mp4", digest: digestOf("twin") };
+  const { path } = await publish(output.path, { source: twin });
+  expect(await readdir(output.path)).toHaveLength(2);
+  expect(basename(path)).toBe(`clip_one-${twin.digest.slice(0, 12)}`);
+});
+
+it("does not take damaged scores for done, and mends them", async () => {
+  await using output = await folder();
+  const { path } = await publish(output.path);
+  const before = await filesOf(output.path);
+  for (const harm of [
+    () => rm(join(path, "scores.parquet")),
+    () => writeFile(join(path, "summary.json"), "{}"),
+    async () => {
+      const marker = await readFile(join(path, "marker.json"), "utf8");
+      await writeFile(join(path, "marker.json"), marker.replace('"tracks": 6', '"tracks": 7'));
+    },
+    () => rm(join(path, "marker.json")),
+  ]) {
+    await harm();
+    expect(await cachedFor(output.path)).toBeUndefined();
+    await publish(output.path);
+    expect(await filesOf(output.path)).toEqual(before);
+  }
+});
+
+it("leaves nothing behind when the rows fail, the ledger does not balance, or nobody said how it ended", async () => {
+  await using output = await folder();
+  const broken = async function* (): AsyncGenerator<Prediction> {
+    yield prediction();
+    throw new Error("the disk is on fire");
+  };
+  const run = async (input: AsyncIterable<Prediction>, count = 0) => {
+    await using context = task();
+    if (count > 0) for (const name of ["demuxed", "decoded", "sampled"] as const) context.ledger.add(name, count);
+    return only(writeScores({ output: output.path }).run(context)(input));
+  };
+  const good = async function* () {
+    yield prediction();
+  };
+  await expect(run(broken())).rejects.toThrow("on fire");
+  await expect(run(good(), 2)).rejects.toThrow(/Nobody said|does not balance/);
+  await expect(run(good())).rejects.toThrow(/Nobody said whether clip one.mp4 was read to its end/);
+  await expect(readdir(output.path)).resolves.toEqual([]);
+  expect(stages["write-scores"]).toBe(writeScores);
+});
