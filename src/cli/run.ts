@@ -16,7 +16,10 @@ export function runCommand(session: Session): CommandModule {
     {
       jobs: { type: "number", describe: "sources worked on at once", defaultDescription: "1" },
       limit: { type: "number", describe: "at most this many sources" },
-      force: { type: "boolean", describe: "work on what is cached, too" },
+      force: {
+        type: "boolean",
+        describe: "work on what is cached, too; latents that are cached and intact are not replaced",
+      },
       progress: {
         type: "string",
         choices: PROGRESS,

@@ -20,7 +20,7 @@ export interface RunOptions {
   readonly jobs?: number;
   /** At most this many sources. */
   readonly limit?: number;
-  /** Work on what is cached, too. */
+  /** Work on what is cached, too. A sink may keep what is published and intact: the same key means the same bytes. */
   readonly force?: boolean;
   /** Once aborted, nothing new is begun; what is in flight finishes and is published, or is saved to be gone on with. */
   readonly drain?: AbortSignal;
