@@ -82,8 +82,9 @@ function splitVideos(
   note: (message: string) => void,
 ): LatentFold[] {
   oneRecipe(entries, undefined);
-  onceEach(entries, ({ marker }) => marker.source.digest);
   const labelled = entries.filter(({ marker }) => labelsIn(marker.facts) > 0);
+  // A video that got its labels later has an entry without them, too, which is no other video.
+  onceEach(labelled, ({ marker }) => marker.source.digest);
   if (labelled.length === 0)
     throw new PipeError(`None of the ${entries.length} cached videos has labels, and there is nothing to learn.`, {
       hint: "Put clip.labels.csv beside each clip.mp4 and run extract-latents again; or take a labelled data set: pipe run extract-faces",
@@ -104,7 +105,7 @@ function splitVideos(
   }));
   const made = makeFolds(clips, { folds, seed });
   const split = digestOf({ seed, folds: made } as unknown as Json);
-  const left = entries.length - labelled.length;
+  const left = new Set(entries.map(({ marker }) => marker.source.digest)).size - labelled.length;
   note(
     `${labelled.length} labelled videos of ${people} people are parted into ${folds} folds (seed ${seed})${folds < wanted ? `, fewer than ${wanted}, since nobody may stand in two` : ""}${left > 0 ? `; ${left} without labels are left out` : ""}.`,
   );

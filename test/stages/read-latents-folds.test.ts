@@ -229,16 +229,20 @@ test("labelled videos are parted by the people that their label files name, or o
 test("two videos of one name stay apart; one video under two label files is refused", async () => {
   await using output = await folder();
   for (const [i, name] of ["a.mp4", "b.mp4"].entries()) await video(output.path, name, { subject: `${i}` });
-  const label = async (file: string) => {
+  const label = async (file: string, labelled = 2) => {
     const source: Source = { ...SOURCE, name: "a.mp4", digest: digestOf("other bytes") };
     await using context = task(1, source);
     // A label file is part of the key, and not of the recipe.
     const own = Object.create(context, { key: { value: digestOf(file) } }) as typeof context;
-    Object.assign(context.facts, { labelled: 2, range: RANGE });
+    Object.assign(context.facts, labelled > 0 ? { labelled, range: RANGE } : {});
     await only(cacheLatents({ output: output.path }).run(own)(counted(latents(4), context)));
   };
+  // Before it had any, and since.
+  await label("none", 0);
   await label("first");
-  const [fold] = (await sources(output.path)) as [Source];
+  const notes: string[] = [];
+  const [fold] = (await sources(output.path, {}, notes)) as [Source];
+  expect(notes).toEqual([expect.not.stringMatching("without labels")]);
   const names = new Set((await read(output.path, fold)).map(({ clip }) => clip!.id));
   expect([...names].sort()).toEqual(
     [
