@@ -1,4 +1,5 @@
 // Made by `npm run generate` from the files beside it.
+import batch from "./batch.ts";
 import cacheLatents from "./cache-latents.ts";
 import cropBodies from "./crop-bodies.ts";
 import cropFaces from "./crop-faces.ts";
@@ -18,6 +19,7 @@ import writeScores from "./write-scores.ts";
 
 /** Every stage by name. */
 export const stages = {
+  batch: batch,
   "cache-latents": cacheLatents,
   "crop-bodies": cropBodies,
   "crop-faces": cropFaces,

@@ -32,7 +32,7 @@ export function stageExam(name: string, stage: AnyStage): void {
 
     it("has its file's name, a one-line summary and a version", () => {
       expect(stage.name).toBe(name);
-      expect(name).toMatch(/^[a-z]+(-[a-z]+)+$/);
+      expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/);
       expect(stage.summary).toMatch(/^\S.{9,110}\S$/);
       expect(Number.isSafeInteger(stage.version) && stage.version > 0).toBe(true);
     });
