@@ -58,7 +58,8 @@ export function toCsv(table: ReportTable): string {
   return lines.map((line) => `${line.map(quoted).join(",")}\r\n`).join("");
 }
 
-function shownRows({ rows, columns, digits = 3 }: ReportTable): string[][] {
+/** Cells as a reader sees them, each column with its own digits. */
+export function shownRows({ rows, columns, digits = 3 }: ReportTable): string[][] {
   const whole = columns.map((_, i) => rows.every((row) => isWhole(row[i] ?? null)));
   const figure = (value: number, i: number) => {
     if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";

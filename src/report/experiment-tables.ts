@@ -1,0 +1,189 @@
+import { METRICS, type Metric } from "../nn/metrics.ts";
+import { lastStepWeights } from "./attention.ts";
+import {
+  type CorrelationRow,
+  type Experiment,
+  type Interval,
+  type ModelResults,
+  nameOf,
+  type PaperResults,
+  type RunScores,
+  type Trace,
+} from "./experiment.ts";
+import { DIMENSIONS, type Dimension, runsInWords, scoreOf, summaryOf, undefinedNotes } from "./summary.ts";
+import type { Cell, ReportTable } from "./table.ts";
+
+const SHORT: Record<Dimension, string> = { valence: "VAL", arousal: "ARO", average: "AVG" };
+
+/**
+ * Tables 1 and 2 with ours below each of the papers' rows: mean ± deviation over runs, and pooled. Ours that the papers
+ * do not have come last; so do families' means over n (the papers' "-AVG" rows) where more than one n was trained.
+ */
+export function resultTable({ title, metrics, models, paper, synthetic, dataset }: Experiment): ReportTable {
+  const ours = new Map(models.map((model) => [nameOf(model), model]));
+  const averages = new Map(averagesOf(models, metrics).map((row) => [row.name, row]));
+  const rows: (readonly Cell[])[] = [];
+  for (const row of paper) {
+    const name = nameOf(row);
+    rows.push([name, "paper", ...paperCells(row, metrics), null]);
+    const [model, average] = [ours.get(name), averages.get(name)];
+    if (model) rows.push(...modelRows(model, metrics));
+    else if (average) rows.push(average.cells);
+    ours.delete(name);
+    averages.delete(name);
+  }
+  for (const model of ours.values()) rows.push(...modelRows(model, metrics));
+  rows.push(...[...averages.values()].map(({ cells }) => cells));
+  return {
+    title,
+    columns: ["Model", "From", ...figureColumns(metrics), "Frames"],
+    rows,
+    notes: [
+      "RMSE in the labels' own units. AVG is the mean of valence and arousal.",
+      ...(models.some(({ runs }) => runs.length > 1)
+        ? ["Mean ± standard deviation of runs (1/(N − 1)). Pooled: all frames of all folds as one set."]
+        : []),
+      ...(paper.length > 0 ? [paperNote(synthetic, dataset)] : []),
+      ...undefinedNotes(models),
+    ],
+  };
+}
+
+/** Every run on its own, all metrics. */
+export function runTable({ models }: Experiment): ReportTable {
+  return {
+    title: "Run by run",
+    columns: ["Model", "Fold", "Seed", ...figureColumns(METRICS), "Frames"],
+    rows: models.flatMap((model) => model.runs.map((run) => runCells(model, run))),
+    notes: [],
+  };
+}
+
+export function correlationTable({ correlations }: Experiment): ReportTable {
+  const ends = ({ mean, low, high }: Interval): Cell[] => [mean, low, high];
+  const cells = (row: CorrelationRow): Cell[] => {
+    const { correlation, shuffled, gain, steps, clips, leftOut } = row.result;
+    return [
+      ...[...ends(correlation), ...ends(shuffled), ...ends(gain)],
+      ...[steps, clips, leftOut.short, leftOut.constantWeights, leftOut.constantSpeed, leftOut.missing],
+    ];
+  };
+  const three = (what: string) => [what, `${what} low`, `${what} high`];
+  return {
+    title: "Attention and movement, as a table",
+    columns: [
+      ...["Model", "Movement", ...three("Pearson"), ...three("Shuffled"), ...three("Speed seen ÷ mean")],
+      ...["Steps", "Clips", "Left out: short", "constant weights", "constant speed", "missing"],
+    ],
+    rows: correlations.map((row) => [nameOf(row), row.quantity, ...cells(row)]),
+    notes: [
+      "Pearson: of each step's weights with the speeds of the frames attended to, mean over steps. Low and high hold 95 % " +
+        "of the means of clips drawn again with replacement. Shuffled: the same weights in random order within their step. " +
+        "Speed seen ÷ mean: 1 is what uniform weights give.",
+    ],
+  };
+}
+
+/** What a trace draws, frame by frame; attention is that of its window's last step, as a multiple of a uniform weight. */
+export function traceTable({ title, clip, frames, pts, truth, series, attention }: Trace): ReportTable {
+  const strips = attention.map(({ windows }) => {
+    const values: (number | null)[] = Array.from(frames, () => null);
+    for (const window of windows)
+      lastStepWeights(window).forEach((weight, i) => {
+        const position = window.at[i]!;
+        if (position >= 0 && values[position] === null) values[position] = finite(weight);
+      });
+    return values;
+  });
+  return {
+    title: `${title}: ${clip}`,
+    columns: [
+      ...["frame", "pts", "valence", "arousal"],
+      ...series.flatMap((one) => ["valence", "arousal"].map((dimension) => `${nameOf(one)} ${dimension}`)),
+      ...attention.map((one) => `${nameOf(one)} attention`),
+    ],
+    rows: Array.from(frames, (frame, i) => [
+      ...[frame, pts[i]!, finite(truth.valence[i]!), finite(truth.arousal[i]!)],
+      ...series.flatMap(({ predicted }) => [finite(predicted.valence[i]!), finite(predicted.arousal[i]!)]),
+      ...strips.map((values) => values[i]!),
+    ]),
+    notes: [],
+  };
+}
+
+export function curveTable({ curves }: Experiment): ReportTable {
+  return {
+    title: "Training",
+    columns: ["Model", "Fold", "Seed", "What", "Iteration", "Value"],
+    rows: curves.flatMap((curve) => {
+      const points = (what: string, of: typeof curve.loss): Cell[][] =>
+        of.map(({ iteration, value }) => [nameOf(curve), curve.fold, curve.seed, what, iteration, finite(value)]);
+      return [
+        ...points(`loss: ${curve.lossName}`, curve.loss),
+        ...points(`validation: ${curve.validationName}`, curve.validation),
+      ];
+    }),
+    notes: [],
+  };
+}
+
+function figureColumns(metrics: readonly Metric[]): string[] {
+  return metrics.flatMap((metric) => DIMENSIONS.map((dimension) => `${metric.toUpperCase()} ${SHORT[dimension]}`));
+}
+
+function modelRows(model: ModelResults, metrics: readonly Metric[]): Cell[][] {
+  const { runs, pooled } = model;
+  const frames = sum(runs.map((run) => run.frames));
+  const count = runsInWords(runs);
+  const cells = each(metrics, (metric, dimension): Cell => {
+    const spread = summaryOf(runs, dimension, metric);
+    return spread === null ? null : { value: spread.mean, sd: spread.sd };
+  });
+  const own: Cell[] = [nameOf(model), `ours, ${count}`, ...cells, frames];
+  if (pooled === null || runs.length === 1) return [own];
+  const together = each(metrics, (metric, dimension) => scoreOf(pooled, dimension, metric));
+  return [own, [nameOf(model), "ours, pooled", ...together, pooled.valence.frames]];
+}
+
+function runCells(model: ModelResults, { fold, seed, frames, scores }: RunScores): Cell[] {
+  const cells = each(METRICS, (metric, dimension) => scoreOf(scores, dimension, metric));
+  return [nameOf(model), fold, seed, ...cells, frames];
+}
+
+function paperCells({ figures }: PaperResults, metrics: readonly Metric[]): Cell[] {
+  return each(metrics, (metric, dimension) => figures[dimension][metric] ?? null);
+}
+
+/** Means over n of each family's means, where it has more than one n. */
+function averagesOf(models: readonly ModelResults[], metrics: readonly Metric[]) {
+  const families = new Map<string, ModelResults[]>();
+  for (const model of models)
+    if (model.n !== null) families.set(model.family, [...(families.get(model.family) ?? []), model]);
+  return [...families].flatMap(([family, members]) => {
+    if (members.length < 2) return [];
+    const cells = each(metrics, (metric, dimension) => {
+      const means = members.map(({ runs }) => summaryOf(runs, dimension, metric)?.mean);
+      return means.every((mean) => mean !== undefined) ? sum(means) / means.length : null;
+    });
+    const name = `${family}-AVG`;
+    return [{ name, cells: [name, `ours, mean over n`, ...cells, null] as Cell[] }];
+  });
+}
+
+function paperNote(synthetic: string | null, dataset: string): string {
+  return synthetic === null
+    ? `The papers' rows are one run each on ${dataset}; their folds are not public, and how they were joined is not said.`
+    : "The papers' rows are of real videos and other labels: they show the table's shape, not what ours should reach.";
+}
+
+function each<T>(metrics: readonly Metric[], cell: (metric: Metric, dimension: Dimension) => T): T[] {
+  return metrics.flatMap((metric) => DIMENSIONS.map((dimension) => cell(metric, dimension)));
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
