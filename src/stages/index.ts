@@ -13,6 +13,7 @@ import readFaces from "./read-faces.ts";
 import readLatents from "./read-latents.ts";
 import splitFaces from "./split-faces.ts";
 import trainAnclaf from "./train-anclaf.ts";
+import trainSeq from "./train-seq.ts";
 import windowSequences from "./window-sequences.ts";
 import writeRows from "./write-rows.ts";
 import writeScores from "./write-scores.ts";
@@ -33,6 +34,7 @@ export const stages = {
   "read-latents": readLatents,
   "split-faces": splitFaces,
   "train-anclaf": trainAnclaf,
+  "train-seq": trainSeq,
   "window-sequences": windowSequences,
   "write-rows": writeRows,
   "write-scores": writeScores,

@@ -10,9 +10,9 @@ const milliseconds = z.number().positive();
 const options = z
   .strictObject({
     n: z
-      .union([steps, z.array(steps).min(1)])
+      .union([steps, z.array(z.union([steps, z.array(steps)])).min(1)])
       .optional()
-      .describe("steps in a window; of several lengths all windows are given; default 8"),
+      .describe("steps in a window; of several lengths, lists among them, each one's windows are given; default 8"),
     milliseconds: z
       .union([milliseconds, z.array(milliseconds).min(1)])
       .optional()
@@ -33,17 +33,16 @@ const options = z
     message: "is always 1 where sliding is on: leave it out",
     path: ["stride"],
   })
-  .refine(
-    ({ n, milliseconds, stride }) =>
-      milliseconds !== undefined || (stride ?? 1) <= Math.min(...[n ?? DEFAULT_N].flat()),
-    {
-      message: "is longer than a window, so that frames between two windows would never be scored",
-      path: ["stride"],
-    },
-  );
+  .refine(({ n, milliseconds, stride }) => milliseconds !== undefined || (stride ?? 1) <= Math.min(...lengthsOf(n)), {
+    message: "is longer than a window, so that frames between two windows would never be scored",
+    path: ["stride"],
+  });
 type Options = z.output<typeof options>;
 
-const DEFAULT_N = 8;
+/** Each length once. */
+function lengthsOf(n: number | readonly (number | readonly number[])[] = 8): number[] {
+  return [...new Set([n].flat(2) as number[])];
+}
 
 /**
  * latent → window: what sequence models read. Every frame of a track is scored once for each length, tails and short tracks
@@ -98,7 +97,7 @@ function* cut(rows: readonly Latent[], options: Options, { source }: Context): G
 }
 
 function optionsOf({ n, milliseconds, stride, sliding, gap }: Options): WindowsOptions {
-  const lengths = milliseconds === undefined ? { n: [n ?? DEFAULT_N].flat() } : { milliseconds: [milliseconds].flat() };
+  const lengths = milliseconds === undefined ? { n: lengthsOf(n) } : { milliseconds: [milliseconds].flat() };
   return { lengths, gap, sliding, ...(stride !== undefined && { stride }) };
 }
 

@@ -4,7 +4,14 @@ import { type FitOptions, type FitResult, fit } from "../../nn/fit.ts";
 import type { Weights } from "../../nn/weights.ts";
 import type { Window } from "../../records.ts";
 import { type Stage2Options, stage2 } from "./stage2.ts";
-import { isTrainable, type LabelScale, type StepOrder, type WindowReader, windowBatches } from "./window-batches.ts";
+import {
+  AHEAD,
+  isTrainable,
+  type LabelScale,
+  type StepOrder,
+  type WindowReader,
+  windowBatches,
+} from "./window-batches.ts";
 import { windowValidation } from "./window-validation.ts";
 
 export interface TrainSequenceOptions
@@ -56,6 +63,7 @@ export function trainSequence(options: TrainSequenceOptions): Promise<FitResult>
     }),
     checkpointEvery: validateEvery,
     keep: 1,
+    batchesAhead: AHEAD,
   });
 }
 

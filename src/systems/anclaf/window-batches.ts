@@ -6,6 +6,8 @@ import type { Window } from "../../records.ts";
 
 /** Reads what the steps of windows are: [windows, n, ...shape], zeros where a step's row is −1. */
 export interface WindowReader {
+  /** Memory that is read into without a copy, and that lives as long as the reader; any other will do. */
+  allocate?(length: number): Float32Array;
   read(windows: readonly Pick<Window, "folder" | "rows" | "shape">[], into: Float32Array): Promise<void>;
 }
 
@@ -79,11 +81,12 @@ export function windowBatches(options: WindowBatchesOptions): FitOptions["batch"
   const { windows, batch, seed, reader, scale, order = inTime } = options;
   const placeOf = shuffled(windows.length, seed);
   const { n, shape } = windows[0]!;
+  const room = roomsFor(reader, batch * n * sizeOf(shape));
   return async (iteration, _phase, signal): Promise<Batch> => {
     signal.throwIfAborted();
     const chosen = Array.from({ length: batch }, (_, i) => windows[placeOf((iteration - 1) * batch + i)]!);
     const shown = chosen.map((window) => inOrder(window, order(window)));
-    const values = new Float32Array(batch * n * sizeOf(shape));
+    const values = room(iteration);
     await reader.read(shown, values);
     const present = new Uint8Array(batch * n);
     for (const [i, window] of shown.entries()) present.set(window.present, i * n);
@@ -95,6 +98,23 @@ export function windowBatches(options: WindowBatchesOptions): FitOptions["batch"
         ...targets(shown, n, scale),
       },
     };
+  };
+}
+
+/** Batches that are made while one is trained on. */
+export const AHEAD = 2;
+
+/**
+ * Where the values of an iteration's batch go. Memory of the reader's own is used in turns: a step copies what it is fed
+ * when it begins, and until then at most `AHEAD` others are made.
+ */
+function roomsFor(reader: WindowReader, length: number): (iteration: number) => Float32Array {
+  if (!reader.allocate) return () => new Float32Array(length);
+  const rooms: (Float32Array | undefined)[] = new Array(AHEAD + 2).fill(undefined);
+  return (iteration) => {
+    const at = iteration % rooms.length;
+    rooms[at] ??= reader.allocate!(length);
+    return rooms[at];
   };
 }
 
