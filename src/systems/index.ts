@@ -31,7 +31,7 @@ export interface NetworkOptions {
   readonly seed?: number;
   /** Images, or windows, in a batch, default 1. */
   readonly batch?: number;
-  /** Frames in a window, default 8; for networks of sequences. */
+  /** Frames in a window, for networks of sequences; default: what the checkpoint says, or 8. */
   readonly n?: number;
   /** What a network of sequences attends with; default: what its checkpoint says, or `location` where it is seeded. */
   readonly attention?: string;
@@ -73,7 +73,7 @@ export const networks: Record<string, NetworkEntry> = {
     build: anclaf(
       async ({ parameters, form, notes }, sizes, options) => {
         const { sequenceWindow } = await import("./anclaf/window.ts");
-        const { n = 8 } = options;
+        const n = options.n ?? (Number(notes.n) || 8);
         const attention = attentionOf(options, notes, parameters.has(CONCAT));
         return {
           program: sequenceWindow(parameters, attention),
@@ -169,8 +169,10 @@ function attentionOf(
   notes: Readonly<Record<string, string>>,
   isConcat: boolean,
 ): SequenceAttention {
-  const otherwise = isConcat ? "concat" : checkpoint === undefined ? "location" : undefined;
-  const name = asked ?? notes.attention ?? otherwise;
+  const otherwise = isConcat ? "concat" : checkpoint === undefined || notes.variant === "sa" ? "location" : undefined;
+  const name = asked ?? (notes.variant === "s" ? "none" : (notes.attention ?? otherwise));
+  if (notes.variant !== undefined && !["s", "sa"].includes(notes.variant))
+    throw new PipeError(`${checkpoint} is of the variant "${notes.variant}", which cannot be exported.`);
   const hint = `Give attention as one of ${SEQUENCE_ATTENTIONS.join(", ")}.`;
   if (name === undefined) throw new PipeError(`${checkpoint} does not say whether it was trained to attend.`, { hint });
   const known = SEQUENCE_ATTENTIONS.find((attention) => attention === name);

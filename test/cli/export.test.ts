@@ -152,6 +152,14 @@ describe("pipe export anclaf-sequence", () => {
     });
     const alone = await exported("anclaf-sequence", "--checkpoint", concat, "--attention", "none");
     expect(metadataOf(alone)).toMatchObject({ attention: "none" });
+    // As stage 2 calls them; C-S has parameters for an attention that it does not have.
+    const s = await checkpointWith({ variant: "s", attention: "location", n: "4" });
+    expect(metadataOf(await exported("anclaf-sequence", "--checkpoint", s))).toMatchObject({
+      attention: "none",
+      n: "4",
+    });
+    const uniform = await checkpointWith({ variant: "uniform" });
+    expect((await tried("anclaf-sequence", "--checkpoint", uniform)).err).toContain('variant "uniform"');
     const attending = await exported("anclaf-sequence", "--checkpoint", silent, "--attention", "location");
     expect(metadataOf(attending)).toMatchObject({
       trainedOn: "unknown: the checkpoint does not say",

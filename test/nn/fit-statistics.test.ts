@@ -82,7 +82,6 @@ function slowly(iterations: number): { mean: number[]; variance: number[] } {
 describe("running statistics in fit", () => {
   test.each([
     ["js", 1],
-    ["onnx", 1],
     ["onnx", 3],
   ] as const)("follow the batches as a slow loop says, engine %s, %i steps a run", async (engine, stepsPerRun) => {
     let seen: Float32Array | undefined;
