@@ -28,8 +28,8 @@ export interface WriterOptions {
   /** A shard stays below this many bytes, if one latent does (default 1 GiB). */
   readonly shardBytes?: number;
   /**
-   * Facts for the marker. Read when the entry is published; `weights` and `labels` (their data set and range)
-   * also at the first latent, for the shards.
+   * Facts for the marker. Read when the entry is published; `weights` and `labels` (their data set and range), or else
+   * `range`, also at the first latent, for the shards.
    */
   readonly facts: Readonly<Record<string, Json>>;
 }
@@ -155,7 +155,8 @@ export class LatentWriter implements AsyncDisposable {
     const { key, facts } = this.#options;
     const pairs: [string, string][] = [["key", key]];
     if (this.#shape !== null) pairs.push(["shape", JSON.stringify(this.#shape)], ["dtype", this.#dtype]);
-    if (facts.labels !== undefined) pairs.push(["labels", JSON.stringify(facts.labels)]);
+    const labels = facts.labels ?? facts.range;
+    if (labels !== undefined) pairs.push(["labels", JSON.stringify(labels)]);
     if (typeof facts.weights === "string") pairs.push(["weights", facts.weights]);
     return new Map(pairs);
   }

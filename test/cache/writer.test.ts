@@ -7,6 +7,7 @@ import { DTYPES } from "../../src/cache/dtype.ts";
 import { openEntry } from "../../src/cache/entry.ts";
 import { readMarker } from "../../src/cache/marker.ts";
 import { LatentWriter } from "../../src/cache/writer.ts";
+import { digestOf, type Json } from "../../src/digest.ts";
 import { Ledger } from "../../src/ledger.ts";
 import { type Latent, STATUSES } from "../../src/records.ts";
 import { folder, latents, openFiles, options, readAll, SHAPE, SIZE, tree, write } from "./helpers.ts";
@@ -168,6 +169,25 @@ test("labels lie beside their rows", async () => {
   const { path } = await writer.publish({ verdict: "complete", counts: new Ledger().counts });
   const { rows } = await readAll(path);
   expect(rows.map(({ labels }) => labels)).toEqual([{ arousal: -1, note: "ü", valence: 0.5 }, null, []]);
+});
+
+test("every file says in which range its labels are, and of which data set where that is known", async () => {
+  await using output = await folder();
+  const range = { valence: [-2, 3], arousal: [0, 1] };
+  for (const [i, [facts, told]] of [
+    [{}, undefined],
+    [{ range }, range],
+    [
+      { range, labels: { dataset: "sewa", ...range } },
+      { dataset: "sewa", ...range },
+    ],
+  ].entries()) {
+    const { path } = await write(output.path, latents(5), { facts: facts as Record<string, Json>, key: digestOf(i) });
+    for (const name of ["rows.arrow", "z-00000.arrow"]) {
+      const text = tableFromIPC(await readFile(join(path, name))).schema.metadata.get("labels");
+      expect(text && JSON.parse(text)).toEqual(told);
+    }
+  }
 });
 
 test("rows beyond one record batch keep one dictionary", async () => {
