@@ -29,8 +29,8 @@ export class WindowFiller implements Disposable {
   fill({ layouts, at, entries, steps, rows }: FillRequest): void {
     for (const layout of layouts) this.#layouts.set(layout.entry, layout);
     let [step, to] = [0, at];
-    for (const [i, entry] of entries.entries()) {
-      const layout = this.#layouts.get(entry)!;
+    for (let i = 0; i < entries.length; i++) {
+      const layout = this.#layouts.get(entries[i]!)!;
       const end = step + steps[i]!;
       while (step < end) {
         const count = runFrom(rows, step, end, layout);

@@ -190,23 +190,41 @@ function nameOf(folder: string, marker: Marker | undefined): string {
 
 function checkWindows(windows: readonly WindowPlace[], entries: readonly Entry[], length: number): void {
   let values = 0;
-  for (const [i, { folder, rows, shape }] of windows.entries()) {
-    const entry = entries[i]!;
+  for (let i = 0; i < windows.length; i++) {
+    const [{ folder, rows, shape }, entry] = [windows[i]!, entries[i]!];
     if (!isSame(entry.shape, shape)) throw strange(folder, `steps of [${entry.shape}]`, `[${shape}]`);
-    for (const row of rows) if (row >= entry.rows) throw strange(folder, `${entry.rows} rows`, `row ${row}`);
+    for (let t = 0; t < rows.length; t++)
+      if (rows[t]! >= entry.rows) throw strange(folder, `${entry.rows} rows`, `row ${rows[t]}`);
     values += rows.length * entry.size;
   }
   if (values !== length) throw new RangeError(`${values} values do not fit into ${length}`);
 }
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((n, i) => n === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 function strange(folder: string, held: string, wanted: string): PipeError {
   return new PipeError(`A window is of other latents than ${folder} holds: that has ${held}, and it wants ${wanted}.`, {
     hint: "Cut the windows again: read-latents and window-sequences look at what is there now.",
   });
+}
+
+/** Plain loops: of small windows there are hundreds of thousands a second. */
+function packed(windows: readonly WindowPlace[], entries: readonly Entry[]) {
+  const [whose, steps] = [new Int32Array(windows.length), new Int32Array(windows.length)];
+  let total = 0;
+  for (let i = 0; i < windows.length; i++) {
+    whose[i] = entries[i]!.entry;
+    steps[i] = windows[i]!.rows.length;
+    total += steps[i]!;
+  }
+  const rows = new Int32Array(total);
+  let step = 0;
+  for (const window of windows) for (let i = 0; i < window.rows.length; i++) rows[step++] = window.rows[i]!;
+  return { entries: whose, steps, rows };
 }
 
 /** One worker thread and what it was asked. */
@@ -231,24 +249,11 @@ class Thread {
     const id = this.#next++;
     const layouts = [...new Set(entries)].filter(({ entry }) => !this.#known.has(entry));
     for (const { entry } of layouts) this.#known.add(entry);
-    const steps = Int32Array.from(windows, ({ rows }) => rows.length);
-    const rows = new Int32Array(steps.reduce((sum, n) => sum + n, 0));
-    let step = 0;
-    for (const window of windows) {
-      rows.set(window.rows, step);
-      step += window.rows.length;
-    }
-    const request: FillRequest = {
-      id,
-      layouts,
-      at,
-      entries: Int32Array.from(entries, ({ entry }) => entry),
-      steps,
-      rows,
-    };
+    const request: FillRequest = { id, layouts, at, ...packed(windows, entries) };
+    const { entries: whose, steps, rows } = request;
     return new Promise((resolve, reject) => {
       this.#asked.set(id, { resolve, reject });
-      this.#worker.postMessage(request, [request.entries.buffer, steps.buffer, rows.buffer] as ArrayBuffer[]);
+      this.#worker.postMessage(request, [whose.buffer, steps.buffer, rows.buffer] as ArrayBuffer[]);
     });
   }
 
