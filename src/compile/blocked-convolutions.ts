@@ -37,6 +37,8 @@ export function blockedConvolutions(graph: Graph, available: boolean = hasAvx512
       blocked.set(y, elementwise(result, node, asPlain, asBlocked));
     else if (moves(node) && blocked.has(node.inputs[0]!))
       blocked.set(y, move(result, node, asPlain, asBlocked(node.inputs[0]!)));
+    else if (putsChannelsLast(node) && blocked.has(node.inputs[0]!))
+      plain.set(y, channelsLast(result, node, blocked.get(node.inputs[0]!)!));
     else {
       const specs = node.outputs.map(({ shape, type }) => ({ shape, type }));
       const inputs = node.inputs.map((sym) => sym && asPlain(sym));
@@ -181,4 +183,21 @@ function move(graph: Graph, node: GraphNode, asPlain: Take, x: Sym): Sym {
   const shape = [n, c / BLOCK, h / s, s, w / s, s, BLOCK];
   const turned = graph.add("Transpose", [phases], { shape, type: y.type }, { perm: [0, 3, 4, 1, 5, 2, 6] });
   return graph.reshape(turned, y.shape);
+}
+
+const putsChannelsLast = ({ op, inputs, attributes }: GraphNode) =>
+  op === "Transpose" && `${attributes.perm}` === "0,2,3,1" && inputs[0]!.shape[1]! % BLOCK === 0;
+
+/** Whole blocks change places instead of single numbers; where there is one block only, nothing does. */
+function channelsLast(graph: Graph, { outputs }: GraphNode, x: Sym): Sym {
+  const [n, h, w, c] = outputs[0]!.shape as [number, number, number, number];
+  if (c === BLOCK) return graph.reshape(x, [n, h, w, c]);
+  const blocks = graph.reshape(x, [n, c / BLOCK, h, w, BLOCK]);
+  const shape = [n, h, w, c / BLOCK, BLOCK];
+  return graph.reshape(graph.add("Transpose", [blocks], { shape, type: x.type }, { perm: [0, 2, 3, 1, 4] }), [
+    n,
+    h,
+    w,
+    c,
+  ]);
 }

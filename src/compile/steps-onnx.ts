@@ -6,6 +6,7 @@ import { loopOf } from "./loop.ts";
 import { encode } from "./onnx.ts";
 import { feedsOf, specsOf } from "./onnx-engine.ts";
 import { splitInput, splitOutput } from "./pieces.ts";
+import { prune } from "./prune.ts";
 import { nameResults } from "./results.ts";
 import { SessionHost } from "./session.ts";
 import type { InPlace, Piece, StateUse } from "./session-protocol.ts";
@@ -86,6 +87,8 @@ async function open(
     { ...prefixed("feed", inputs), ...prefixed("state", state) },
   );
   const loops = updates.map((update, i) => loopFor(graph, update, i));
+  // The join of a gradient whose pieces are taken one by one, as large as all parameters.
+  prune(graph);
   const use: StateUse = { inputs: stateInputs(graph), outputs, updates: loops };
   const fitted = provider === "cpu" ? blockedConvolutions(graph) : graph;
   const { session } = await host.open(encode(nameResults(fitted)), { state: use });

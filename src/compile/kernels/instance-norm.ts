@@ -3,6 +3,7 @@ import { compositeKernel } from "../composite.ts";
 import type { Graph, Sym } from "../graph.ts";
 import { NCHW } from "../layout.ts";
 import type { Call, Kernels } from "./define.ts";
+import { planeSums } from "./reduce.ts";
 
 /**
  * Instance normalisation (Ulyanov et al. 2016) and its gradients. With x̂ the normalised input, r = 1 / √(variance + ε) and
@@ -80,14 +81,8 @@ function gradients({ backend, graph, attrs }: Call, x: TensorInfo, dy: TensorInf
   const planes = n * c;
   const constant = (value: number) => graph.constant(new Float32Array(c).fill(value), [c], "float32");
   const normal = flat(graph, normalise(graph, backend.take(x, NCHW), constant(1), constant(0), attrs.epsilon));
-  const gradient = flat(graph, backend.take(dy, NCHW));
-  const sums = graph.add(
-    "ReduceSum",
-    [gradient, graph.int64([2])],
-    { shape: [planes, 1, 1], type: "float32" },
-    { keepdims: 1 },
-  );
-  return { planes, normal, sums, along: dot(graph, gradient, normal) };
+  const image = backend.take(dy, NCHW);
+  return { planes, normal, sums: planeSums(graph, image), along: dot(graph, flat(graph, image), normal) };
 }
 
 function normalise(graph: Graph, x: Sym, scale: Sym, bias: Sym, epsilon: number): Sym {

@@ -58,11 +58,33 @@ function reduction(op: string, empty: number, forced?: "float32" | "bool"): Kern
     const outer = after.map((axis) => shape[axis]!);
     const value = graph.cast(sym, type);
     const at = axes.map((axis) => layout.indexOf(axis)).sort((a, b) => a - b);
-    const result = axes.length === 0 ? value : reduceNode(graph, op, value, at, outer, attrs.keepDims === true);
+    const result =
+      axes.length === 0
+        ? value
+        : sumsPlanes(op, value, at)
+          ? sumOfPlanes(graph, value, outer)
+          : reduceNode(graph, op, value, at, outer, attrs.keepDims === true);
     const extreme = type === "float32" && (op === "ReduceMax" || op === "ReduceMin") && axes.length > 0;
     const whole = extreme ? letNaNThrough(graph, value, result, at, attrs.keepDims === true) : result;
     return backend.give(graph.cast(whole, dtype), shape, dtype, after);
   };
+}
+
+/** Whether all but the channels of an NCHW tensor is summed up: the gradient of a bias or a shift. */
+const sumsPlanes = (op: string, { shape, type }: Sym, axes: readonly number[]) =>
+  op === "ReduceSum" && type === "float32" && shape.length === 4 && `${axes}` === "0,2,3";
+
+/** Plane by plane first, as {@link planeSums} has it: other gradients need those sums too, and nodes are made once. */
+function sumOfPlanes(graph: Graph, x: Sym, shape: readonly number[]): Sym {
+  const [n, c] = x.shape as [number, number];
+  const table = graph.reshape(planeSums(graph, x), [n, c]);
+  return graph.reshape(reduceNode(graph, "ReduceSum", table, [0], [c], false), shape);
+}
+
+/** The sum of each channel of each sample of an NCHW tensor: [samples · channels, 1, 1]. */
+export function planeSums(graph: Graph, x: Sym): Sym {
+  const [n, c, h, w] = x.shape as [number, number, number, number];
+  return reduceNode(graph, "ReduceSum", graph.reshape(x, [n * c, 1, h * w]), [2], [n * c, 1, 1], true);
 }
 
 /** ONNX Runtime's extremes pass NaN over; TensorFlow.js' are NaN where any element is. */
