@@ -1,18 +1,14 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { StepProgram, Value } from "../src/compile/index.ts";
-import { differentiate, flatten, parametersOf } from "../src/nn/flat.ts";
+import { lookProgram, startState, stepProgram } from "../src/nn/fit/programs.ts";
+import type { Phase } from "../src/nn/fit/types.ts";
+import { differentiate, flatten } from "../src/nn/flat.ts";
 import { convWeight, initialise } from "../src/nn/init.ts";
 import { conv2d, leakyRelu } from "../src/nn/layers.ts";
 import { adam, byRule } from "../src/nn/optimisers.ts";
-import type { Parameters } from "../src/nn/parameters.ts";
 import type { ParameterSpec } from "../src/nn/weights.ts";
-import {
-  discriminator,
-  discriminatorParameters,
-  generator,
-  generatorParameters,
-} from "../src/systems/anclaf/networks.ts";
 import { type AnclafSizes, QUADRANTS } from "../src/systems/anclaf/presets.ts";
+import { stage1 } from "../src/systems/anclaf/stage1.ts";
 
 /** Training steps to be measured, the same as in train.py. */
 export interface Subject {
@@ -22,8 +18,7 @@ export interface Subject {
   readonly feeds: Record<string, Record<string, Value>>;
 }
 
-export const rate = { learningRate: 1e-4, betas: [0.5, 0.999] } as const;
-const optimiser = adam(rate);
+const optimiser = adam({ learningRate: 1e-4, betas: [0.5, 0.999] });
 
 /** Two convolutions and two dense layers on pictures of ten kinds, 32×32 if not told otherwise. */
 export function small(batch: number, side = 32): Subject {
@@ -48,74 +43,56 @@ export function small(batch: number, side = 32): Subject {
       const logits = tf.add(tf.matMul(hidden, p.get("d2.weight")!), p.get("d2.bias")!);
       return { total: crossEntropy(logits as tf.Tensor2D, truth!) };
     });
-    return updated("", gradient, state, values);
+    return updated(gradient, state, values);
   };
   const feeds = { image: image(batch, side), truth: onehot(batch, 10) };
-  return { name: `small network × ${batch}`, programs: { train }, state: stateOf("", specs), feeds: { train: feeds } };
+  return { name: `small network × ${batch}`, programs: { train }, state: stateOf(specs), feeds: { train: feeds } };
 }
 
-/** ANCLaF's stage 1 without its combiner: D with a gradient penalty, and G through D. */
+/**
+ * ANCLaF's first stage as `train-anclaf` trains it: `d`, the discriminator's step with gradient penalty; `g`, generator and
+ * combiner in one backward pass, since the affect loss reaches G through Z; `forward`, the losses of `g` alone.
+ */
 export function anclaf(sizes: AnclafSizes, batch: number): Subject {
-  const [specsG, specsD] = [generatorParameters(sizes), discriminatorParameters(sizes)];
-  const judge = (p: Parameters, x: tf.Tensor4D) => discriminator(p, sizes, x);
-  const d: StepProgram = ({ clean, distorted, alpha, truth }, state) => {
-    const fake = generator(parametersOf(state["g.parameters"] as tf.Tensor1D, specsG), distorted as tf.Tensor4D);
-    const mixed = tf.add(tf.mul(alpha!, clean!), tf.mul(tf.sub(1, alpha!), fake.reconstruction)) as tf.Tensor4D;
-    const vector = state["d.parameters"] as tf.Tensor1D;
-    const { values, gradient } = differentiate(vector, specsD, (p) => {
-      const real = judge(p, clean as tf.Tensor4D);
-      const slope = tf.grad((x) => tf.sum(judge(p, x as tf.Tensor4D).score))(mixed);
-      const length = tf.sqrt(tf.add(tf.sum(tf.square(slope), [1, 2, 3]), 1e-12));
-      const penalty = tf.mean(tf.square(tf.sub(length, 1)));
-      const critic = tf.sub(tf.mean(judge(p, fake.reconstruction).score), tf.mean(real.score));
-      const kind = crossEntropy(real.logits, truth!);
-      return { total: tf.addN([critic, tf.mul(10, penalty), kind]) as tf.Scalar, critic, penalty, kind };
-    });
-    return updated("d.", gradient, state, values);
-  };
-  const g: StepProgram = ({ clean, distorted, truth }, state) => {
-    const critic = parametersOf(state["d.parameters"] as tf.Tensor1D, specsD);
-    const vector = state["g.parameters"] as tf.Tensor1D;
-    const { values, gradient } = differentiate(vector, specsG, (p) => {
-      const { reconstruction } = generator(p, distorted as tf.Tensor4D);
-      const judged = judge(critic, reconstruction);
-      const realness = tf.neg(tf.mean(judged.score));
-      const likeness = tf.mean(tf.abs(tf.sub(clean!, reconstruction)));
-      const kind = crossEntropy(judged.logits, truth!);
-      return { total: tf.addN([realness, tf.mul(10, likeness), kind]) as tf.Scalar, realness, likeness, kind };
-    });
-    return updated("g.", gradient, state, values);
-  };
-  const both = {
-    clean: image(batch, sizes.image),
-    distorted: image(batch, sizes.image),
-    truth: onehot(batch, QUADRANTS),
+  const { parts, phases } = stage1({ preset: "paper", sizes, batch });
+  const [critic, maker] = phases as [Phase, Phase];
+  const weights = Object.fromEntries(Object.entries(parts).map(([part, specs]) => [part, initialise(specs, 1)]));
+  const faces = {
+    clean: bytes(batch, sizes.image, 1.7),
+    distorted: bytes(batch, sizes.image, 1.3),
+    quadrant: onehot(batch, QUADRANTS),
   };
   const alpha = { data: Float32Array.from({ length: batch }, (_, i) => (i + 0.5) / batch), shape: [batch, 1, 1, 1] };
+  const pairs = (value: (i: number) => number): Value => ({
+    data: Float32Array.from({ length: batch * 2 }, (_, i) => value(i)),
+    shape: [batch, 2],
+  });
+  const labelled = { ...faces, labels: pairs((i) => Math.sin(i * 2.1)), weights: pairs((i) => 1 + 0.5 * Math.cos(i)) };
   return {
     name: `ANCLaF × ${batch}`,
-    programs: { d, g },
-    state: { ...stateOf("g.", specsG), ...stateOf("d.", specsD) },
-    feeds: { d: { ...both, alpha }, g: both },
+    programs: {
+      d: stepProgram(critic, parts),
+      g: stepProgram(maker, parts),
+      forward: lookProgram((parameters, inputs) => maker.losses(parameters, inputs), parts),
+    },
+    state: startState({ parts, phases }, weights),
+    feeds: { d: { ...faces, alpha }, g: labelled, forward: labelled },
   };
 }
 
 function updated(
-  prefix: string,
   gradient: tf.Tensor1D,
   state: Readonly<Record<string, tf.Tensor>>,
   outputs: Record<string, tf.Tensor>,
 ) {
-  const names = ["parameters", ...Object.keys(optimiser.start(0))];
-  const entries = Object.fromEntries(names.map((name) => [name, prefix + name]));
+  const entries = Object.fromEntries(["parameters", ...Object.keys(optimiser.start(0))].map((name) => [name, name]));
   const { update, state: next } = byRule(optimiser.rule!, gradient, state, entries);
   return { outputs, state: next, updates: [update] };
 }
 
-function stateOf(prefix: string, specs: readonly ParameterSpec[]): Record<string, Value> {
+function stateOf(specs: readonly ParameterSpec[]): Record<string, Value> {
   const data = flatten(initialise(specs, 1), specs);
-  const entries = Object.entries({ parameters: { data, shape: [data.length] }, ...optimiser.start(data.length) });
-  return Object.fromEntries(entries.map(([key, value]) => [prefix + key, value]));
+  return { parameters: { data, shape: [data.length] }, ...optimiser.start(data.length) };
 }
 
 function crossEntropy(logits: tf.Tensor2D, truth: tf.Tensor): tf.Scalar {
@@ -127,6 +104,12 @@ function image(batch: number, side: number): Value {
     { length: batch * side * side * 3 },
     (_, i) => 0.7 * Math.sin(i * 0.011) + 0.2 * Math.sin(i * 1.7),
   );
+  return { data, shape: [batch, side, side, 3] };
+}
+
+function bytes(batch: number, side: number, wave: number): Value {
+  const data = new Uint8Array(batch * side * side * 3);
+  for (let i = 0; i < data.length; i++) data[i] = 128 + 90 * Math.sin(i * 0.011) + 30 * Math.sin(i * wave);
   return { data, shape: [batch, side, side, 3] };
 }
 

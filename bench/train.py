@@ -1,6 +1,8 @@
 """PyTorch's side of bench/train.ts: the same networks, losses and Adam (other random weights), eager, on the same cores.
 
-    python bench/train.py SUBJECT BATCH SECONDS THREADS     SUBJECT: small, d, g
+    python bench/train.py SUBJECT BATCH SECONDS THREADS     SUBJECT: small, d, g, dg
+
+`d` is ANCLaF's discriminator step, `g` the step of generator and combiner in one backward pass, `dg` one after the other.
 
 Prints the fastest step and the median, in milliseconds of wall time, the least CPU time of a step, and torch's version.
 """
@@ -56,58 +58,115 @@ class Discriminator(nn.Module):
         return self.score(features), self.quadrant(features).flatten(1)
 
 
-def training_step():
-    if subject == "small":
-        network = nn.Sequential(
-            nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.LeakyReLU(0.01),
-            nn.Conv2d(16, 32, 3, 2, 1, bias=False), nn.LeakyReLU(0.01),
-            nn.Flatten(), nn.Linear(2048, 64), nn.ReLU(), nn.Linear(64, 10),
+class Combiner(nn.Module):
+    """On Z and D's four probabilities."""
+
+    def __init__(self):
+        super().__init__()
+        widths = [68, 64, 128, 256, 512, 1024]
+        layers = [
+            layer
+            for cin, cout in zip(widths, widths[1:])
+            for layer in (nn.Conv2d(cin, cout, 4, 2, 1), nn.LeakyReLU(0.01))
+        ]
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Linear(1024, 2)
+
+    def forward(self, z, logits):
+        planes = logits.softmax(1)[:, :, None, None].expand(-1, -1, *z.shape[2:])
+        return self.head(self.features(torch.cat([z, planes], 1)).flatten(1))
+
+
+class Generator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            *step(3, 16, 7, 1, 3), *step(16, 32, 4, 2, 1), *step(32, 64, 4, 2, 1),
+            Residual(), Residual(), Residual(False),
         )  # fmt: skip
-        adam = torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.5, 0.999))
-        image, truth = torch.randn(batch, 3, 32, 32), torch.arange(batch) % 10
+        self.decoder = nn.Sequential(
+            Residual(), Residual(),
+            *double(64, 32), *double(32, 16), nn.Conv2d(16, 3, 7, 1, 3, bias=False), nn.Tanh(),
+        )  # fmt: skip
 
-        def run():
-            adam.zero_grad()
-            F.cross_entropy(network(image), truth).backward()
-            adam.step()
+    def forward(self, x):
+        z = self.encoder(x)
+        return z, self.decoder(z)
 
-        return run
-    g = nn.Sequential(
-        *step(3, 16, 7, 1, 3), *step(16, 32, 4, 2, 1), *step(32, 64, 4, 2, 1),
-        Residual(), Residual(), Residual(False), Residual(), Residual(),
-        *double(64, 32), *double(32, 16), nn.Conv2d(16, 3, 7, 1, 3, bias=False), nn.Tanh(),
+
+def affect_loss(predictions, labels, weights):
+    """RMSE and the three correlations, for valence and arousal, each frame with its weight."""
+    shares = weights / (weights.sum(0) + 1e-8)
+    mean_p, mean_y = (predictions * shares).sum(0), (labels * shares).sum(0)
+    p, y = predictions - mean_p, labels - mean_y
+    covariance = (p * y * shares).sum(0)
+    variance_p, variance_y = (p * p * shares).sum(0), (y * y * shares).sum(0)
+    rmse = ((predictions - labels).square() * weights).mean(0).clamp_min(1e-12).sqrt()
+    cor = covariance * (variance_p * variance_y + 1e-8).rsqrt()
+    ccc = 2 * covariance / (variance_p + variance_y + (mean_p - mean_y).square() + 1e-8)
+    icc = 2 * covariance / (variance_p + variance_y + 1e-8)
+    return (rmse + (1 - cor) + (1 - ccc) + (1 - icc)).sum()
+
+
+def small_step():
+    network = nn.Sequential(
+        nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.LeakyReLU(0.01),
+        nn.Conv2d(16, 32, 3, 2, 1, bias=False), nn.LeakyReLU(0.01),
+        nn.Flatten(), nn.Linear(2048, 64), nn.ReLU(), nn.Linear(64, 10),
     )  # fmt: skip
-    d = Discriminator()
-    part = d if subject == "d" else g
-    adam = torch.optim.Adam(part.parameters(), lr=1e-4, betas=(0.5, 0.999))
-    clean, distorted = torch.randn(2, batch, 3, 128, 128) * 0.5
+    adam = torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.5, 0.999))
+    image, truth = torch.randn(batch, 3, 32, 32), torch.arange(batch) % 10
+
+    def run():
+        adam.zero_grad()
+        F.cross_entropy(network(image), truth).backward()
+        adam.step()
+
+    return run
+
+
+def anclaf_step():
+    g, d, c = Generator(), Discriminator(), Combiner()
+    critics = torch.optim.Adam(d.parameters(), lr=1e-4, betas=(0.5, 0.999))
+    makers = torch.optim.Adam([*g.parameters(), *c.parameters()], lr=1e-4, betas=(0.5, 0.999))
+    pictures = torch.randint(0, 256, (2, batch, 3, 128, 128), dtype=torch.uint8)
     truth, alpha = torch.arange(batch) % 4, torch.rand(batch, 1, 1, 1)
+    labels, weights = torch.rand(batch, 2) * 2 - 1, torch.rand(batch, 2) + 0.5
 
     def run_d():
-        adam.zero_grad()
+        clean, distorted = (x.float() / 127.5 - 1 for x in pictures)
+        critics.zero_grad()
+        d.requires_grad_(True)
         with torch.no_grad():
-            fake = g(distorted)
+            fake = g(distorted)[1]
         mixed = (alpha * clean + (1 - alpha) * fake).requires_grad_()
-        score, logits = d(clean)
+        score, logits = d(torch.cat([clean, fake]))
+        on_real, on_fake = score.chunk(2)
         slope = torch.autograd.grad(d(mixed)[0].sum(), mixed, create_graph=True)[0]
         penalty = ((slope.square().sum((1, 2, 3)) + 1e-12).sqrt() - 1).square().mean()
-        loss = d(fake)[0].mean() - score.mean() + 10 * penalty + F.cross_entropy(logits, truth)
+        loss = on_fake.mean() - on_real.mean() + 10 * penalty + F.cross_entropy(logits[:batch], truth)
         loss.backward()
-        adam.step()
+        critics.step()
 
     def run_g():
-        adam.zero_grad()
-        made = g(distorted)
-        for parameter in d.parameters():
-            parameter.requires_grad_(False)
+        clean, distorted = (x.float() / 127.5 - 1 for x in pictures)
+        makers.zero_grad()
+        d.requires_grad_(False)
+        z, made = g(distorted)
         score, logits = d(made)
-        (-score.mean() + 10 * (clean - made).abs().mean() + F.cross_entropy(logits, truth)).backward()
-        adam.step()
+        affect = affect_loss(c(z, logits.detach()), labels, weights)
+        likeness = (clean - made).abs().mean()
+        (-score.mean() + 10 * likeness + F.cross_entropy(logits, truth) + affect).backward()
+        makers.step()
 
-    return run_d if subject == "d" else run_g
+    def run_both():
+        run_d()
+        run_g()
+
+    return {"d": run_d, "g": run_g, "dg": run_both}[subject]
 
 
-run = training_step()
+run = small_step() if subject == "small" else anclaf_step()
 for _ in range(2):
     run()
 times, work = [], []

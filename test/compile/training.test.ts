@@ -23,7 +23,7 @@ test.each(subjects.map((subject) => [subject.name, subject] as const))(
           );
       }
     const [a, b] = [await onnx.read(), await js.read()];
-    for (const entry of Object.keys(state).filter((key) => key.endsWith("parameters"))) {
+    for (const entry of Object.keys(state).filter((key) => /^(parameters|weights)/.test(key))) {
       const [found, wanted, start] = [a[entry]!.data, b[entry]!.data, state[entry]!.data];
       let moved = 0;
       for (let i = 0; i < wanted.length; i++) {
@@ -32,7 +32,8 @@ test.each(subjects.map((subject) => [subject.name, subject] as const))(
         );
         if (wanted[i] !== start[i]) moved += 1;
       }
-      expect(moved).toBeGreaterThan(wanted.length / 2);
+      // Taps that see padding alone, on pictures as small as these, do not move.
+      expect(moved).toBeGreaterThan(wanted.length / 3);
     }
   },
 );
