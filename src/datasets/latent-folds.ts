@@ -197,12 +197,12 @@ function groupsOf(entries: readonly Stored[]): string[] {
   return people.map(([first]) => rootOf(first!));
 }
 
-/** Who is seen in a video, as its label file names them. */
+/** Who is seen in a video, as its label file names them: those of whole tracks, and whoever was seen on theirs. */
 function peopleIn(facts: Readonly<Record<string, Json>>): string[] | undefined {
-  const named = z.record(z.string(), z.string()).safeParse(facts.subjects).data;
-  const people = [
-    ...new Set([...Object.values(named ?? {}), ...(typeof facts.subject === "string" ? [facts.subject] : [])]),
-  ];
+  const named = z.record(z.string(), z.string()).safeParse(facts.subjects).data ?? {};
+  const seen = z.array(z.string()).safeParse(facts.people).data ?? [];
+  const alone = typeof facts.subject === "string" ? [facts.subject] : [];
+  const people = [...new Set([...Object.values(named), ...seen, ...alone])];
   return people.length > 0 ? people.sort() : undefined;
 }
 

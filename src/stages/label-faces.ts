@@ -122,7 +122,7 @@ async function* labelled(
   Object.assign(facts, seen.facts());
   if (unclear > 0)
     note(
-      `${unclear} frames have labels and several faces or people, and ${file} has no boxes (x, y, width, height) to say whose: they stay without.`,
+      `${unclear} ${unclear === 1 ? "frame has" : "frames have"} labels and several faces or people, and ${file} has no boxes (x, y, width, height) to say whose: they stay without.`,
     );
   for (const line of seen.mixed()) note(line);
   if (faces > 0 && seen.rows === 0)
@@ -168,14 +168,20 @@ class Sightings {
     this.rows += 1;
   }
 
-  /** `subjects`: by track, who it mostly is; `subject`: the only one whom the file names. None where it names nobody. */
-  facts(): { subjects?: Record<string, string>; subject?: string } {
+  /**
+   * `subjects`: by track, who it mostly is; `people`: everybody who was seen, be it for a frame; `subject`: the only one
+   * whom the file names. None where it names nobody.
+   */
+  facts(): { subjects?: Record<string, string>; people?: string[]; subject?: string } {
     const [first, ...others] = this.#people;
     if (first!.name === null) return {};
+    const people = this.#people.flatMap(({ name }, i) =>
+      [...this.#tracks.values()].some((counts) => counts[i]! > 0) ? [name!] : [],
+    );
     const named = [...this.#tracks]
       .sort(([a], [b]) => a - b)
       .map(([track, counts]) => [track, this.#people[counts.indexOf(Math.max(...counts))]!.name!] as const);
-    return { subjects: Object.fromEntries(named), ...(others.length === 0 && { subject: first!.name }) };
+    return { subjects: Object.fromEntries(named), people, ...(others.length === 0 && { subject: first!.name }) };
   }
 
   /** A line for each track that is more than one person's: their labels are right, and the track is not one face. */

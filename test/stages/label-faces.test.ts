@@ -102,9 +102,12 @@ describe("label-faces", () => {
     ];
     const { rows, facts, notes } = await labelled(crops);
     expect(valences(rows)).toEqual([0.5, -0.5, undefined, 0.5, -0.5, -0.5]);
-    expect(facts).toMatchObject({ labelled: 5, subjects: { 0: "ada", 1: "ben" } });
+    expect(facts).toMatchObject({ labelled: 5, subjects: { 0: "ada", 1: "ben" }, people: ["ben", "ada"] });
     expect(facts).not.toHaveProperty("subject");
     expect(notes).toEqual(["track 0 has labels of several people: ben 1, ada 2."]);
+    // Whom a track is mostly not is a person of the clip all the same.
+    const brief = await labelled([crop(0, 0, 0), crop(1, 0, 0), crop(2, 52, 0)]);
+    expect(brief.facts).toMatchObject({ subjects: { 0: "ada" }, people: ["ben", "ada"] });
     // A frame alone is labelled as among others.
     expect(valences((await labelled(crops.slice(3, 5))).rows)).toEqual([0.5, -0.5]);
   });
@@ -113,13 +116,11 @@ describe("label-faces", () => {
     await put("frame,valence,arousal,subject\n0,1,0,ada\n1,0.5,0,ada\n");
     const { rows, facts, notes } = await labelled([crop(0, 0, 4), crop(1, 0, 4), crop(1, 70, 5)]);
     expect(valences(rows)).toEqual([1, undefined, undefined]);
-    expect(facts).toMatchObject({ subject: "ada", subjects: { 4: "ada" }, labelled: 1 });
-    expect(notes).toEqual([
-      expect.stringMatching(/^1 frames have labels and several faces or people, and clip\.labels/),
-    ]);
+    expect(facts).toMatchObject({ subject: "ada", subjects: { 4: "ada" }, people: ["ada"], labelled: 1 });
+    expect(notes).toEqual([expect.stringMatching(/^1 frame has labels and several faces or people, and clip\.labels/)]);
     const late = await labelled([crop(30, 0)]);
     expect(late.notes).toEqual([expect.stringMatching(/^none of its 1 faces has a label/)]);
-    expect(late.facts).toMatchObject({ labelled: 0, subject: "ada", subjects: {} });
+    expect(late.facts).toMatchObject({ labelled: 0, subject: "ada", subjects: {}, people: [] });
   });
 
   it("asks for labels where they are required, and refuses a file that was changed since the run was planned", async () => {

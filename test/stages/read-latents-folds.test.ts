@@ -199,7 +199,7 @@ test("labelled videos are parted by the people that their label files name, or o
   await video(output.path, "a.mp4", { subject: "Ann", subjects: { 0: "Ann" } });
   await video(output.path, "b.mp4", { subject: "Ben" });
   await video(output.path, "c.mp4", { subjects: { 0: "Ann", 2: "Cleo" } });
-  await video(output.path, "d.mp4", { subject: "Cleo" });
+  await video(output.path, "d.mp4", { subjects: { 0: "Dan" }, people: ["Cleo", "Dan"] });
   await Promise.all(["e.mp4", "f.mp4", "g.mp4"].map((name) => video(output.path, name)));
   await store(output.path, "unlabelled.mp4", {});
   const notes: string[] = [];
