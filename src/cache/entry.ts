@@ -119,9 +119,11 @@ export class Entry implements Disposable {
     const known = this.#files.get(shardNumber);
     if (known !== undefined) return known;
     const file = openSync(join(this.folder, shard.name), "r");
-    this.#files.set(shardNumber, file);
-    if (fingerprint(fstatSync(file, { bigint: true })) !== this.#prints.get(shard.name))
+    if (fingerprint(fstatSync(file, { bigint: true })) !== this.#prints.get(shard.name)) {
+      closeSync(file);
       throw changed(this.folder, shard.name);
+    }
+    this.#files.set(shardNumber, file);
     return file;
   }
 }

@@ -1,6 +1,5 @@
 import { PipeError } from "../errors.ts";
-import type { ThreadData } from "./window-protocol.ts";
-import { UNIT } from "./window-protocol.ts";
+import { type ThreadData, UNIT } from "./window-protocol.ts";
 
 const PAGE = 1 << 16;
 /** What WebAssembly can address: 4 GiB. */
@@ -19,7 +18,14 @@ export class WindowMemory {
   /** @param bytes most bytes of rows that are kept */
   constructor(bytes: number) {
     const pages = Math.ceil(bytes / PAGE);
-    this.memory = new WebAssembly.Memory({ initial: pages, maximum: MOST_PAGES, shared: true });
+    try {
+      this.memory = new WebAssembly.Memory({ initial: pages, maximum: MOST_PAGES, shared: true });
+    } catch (cause) {
+      throw new PipeError(`There is no memory to keep ${bytes} bytes of latents in.`, {
+        hint: "Keep fewer: --set batch.memory=64",
+        cause,
+      });
+    }
     this.#room = Math.floor(bytes / UNIT);
     // Unit 0 says that a row is not kept.
     this.#top[0] = 1;

@@ -177,6 +177,10 @@ describe("windows of three entries", () => {
   });
 });
 
+test("more memory than there can be is refused in words", async () => {
+  await expect(openWindowReader({ bytes: 2 ** 40 })).rejects.toThrow("There is no memory to keep 1099511627776 bytes");
+});
+
 describe("damaged entries", () => {
   test("are all named before an epoch begins", async () => {
     await using output = await folder();
