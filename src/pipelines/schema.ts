@@ -57,12 +57,21 @@ export function optionsJsonSchema(options: z.ZodType): JsonSchema {
 
 /** Every option may also be `$param`, and a stage without options may be written `stage:`. */
 function stepSchema(summary: string, options: JsonSchema): JsonSchema {
-  const param = { type: "string", pattern: "^\\$[a-z]" };
   const members = Object.entries((options.properties ?? {}) as Record<string, JsonSchema>).map(([name, schema]) => {
     const { description, default: preset, ...rest } = schema;
-    return [name, { description, ...(preset !== undefined && { default: preset }), anyOf: [rest, param] }] as const;
+    const anyOf = [withParams(rest), PARAM];
+    return [name, { description, ...(preset !== undefined && { default: preset }), anyOf }] as const;
   });
   return { description: summary, anyOf: [{ ...options, properties: Object.fromEntries(members) }, { type: "null" }] };
+}
+
+const PARAM = { type: "string", pattern: "^\\$[a-z]" };
+
+/** A list may have `$param` among its items, whichever of several forms of an option it is. */
+function withParams(schema: JsonSchema): JsonSchema {
+  const forms = schema.anyOf as readonly JsonSchema[] | undefined;
+  if (forms) return { ...schema, anyOf: forms.map(withParams) };
+  return schema.type === "array" ? { ...schema, items: { anyOf: [schema.items, PARAM] } } : schema;
 }
 
 /**

@@ -77,6 +77,7 @@ test("by default eight steps; or as many as fit into a time", async () => {
     [8, 0],
     [8, 7],
   ]);
+  expect((await cut(records, { n: [9, 3, 9] })).map(({ n }) => n)).toEqual([9, 3, 3, 3]);
   expect((await cut(records, { milliseconds: [160, 80] })).map(({ n }) => n)).toEqual([4, 4, 4, 2, 2, 2, 2, 2]);
   expect((await cut(records, { sliding: true, n: 2 })).map(({ length }) => length)).toEqual([
     1, 2, 2, 2, 2, 2, 2, 2, 2,
