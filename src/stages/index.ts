@@ -6,6 +6,7 @@ import cropFaces from "./crop-faces.ts";
 import encodeFeatures from "./encode-features.ts";
 import encodeLatents from "./encode-latents.ts";
 import evaluateAnclaf from "./evaluate-anclaf.ts";
+import evaluateSeq from "./evaluate-seq.ts";
 import extractFrames from "./extract-frames.ts";
 import labelFaces from "./label-faces.ts";
 import predictAffect from "./predict-affect.ts";
@@ -27,6 +28,7 @@ export const stages = {
   "encode-features": encodeFeatures,
   "encode-latents": encodeLatents,
   "evaluate-anclaf": evaluateAnclaf,
+  "evaluate-seq": evaluateSeq,
   "extract-frames": extractFrames,
   "label-faces": labelFaces,
   "predict-affect": predictAffect,

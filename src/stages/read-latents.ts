@@ -27,6 +27,10 @@ const options = z.strictObject({
     .nonnegative()
     .optional()
     .describe("of latents that are in folds: those of this fold alone, counted from 0"),
+  apart: z
+    .boolean()
+    .default(false)
+    .describe("by source, entries of several folds and recipes, for what treats each by itself"),
   part: z
     .enum(["training", "validation", "test", "all"])
     .default("all")
@@ -53,7 +57,7 @@ export default defineStage({
   gives: "latent",
   options,
   // What is chosen is known by its digest, which has the split in it where there is one.
-  runtime: ["input", "recipe", "fold", "part", "values", "folds", "seed"],
+  runtime: ["input", "recipe", "fold", "apart", "part", "values", "folds", "seed"],
   async *sources(options, { signal, note }) {
     if (options.by === "fold") yield* foldSources(options, { signal, note });
     else yield* entrySources(options, signal);
@@ -66,7 +70,7 @@ export default defineStage({
 });
 
 async function* entrySources(
-  { input, recipe, fold, part }: Options,
+  { input, recipe, fold, part, apart }: Options,
   signal: AbortSignal,
 ): AsyncGenerator<Source | Refused> {
   const { found: all, broken } = await storedIn(input, signal);
@@ -79,19 +83,25 @@ async function* entrySources(
       hint: `Make some: pipe run extract-faces${fold === undefined ? "" : ` --fold ${fold}`} --output ${input}`,
     });
   }
+  if (!apart) checkTogether(found, input, recipe);
+  const chosen = found.filter((one) => recipe === undefined || one.recipe.startsWith(recipe));
+  const sources = chosen.map(sourceOf);
+  yield* sources.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  yield* broken;
+}
+
+/** Latents that a training might mix by mistake: of several folds, or made in several ways. */
+function checkTogether(found: readonly Stored[], input: string, recipe: string | undefined): void {
   const folds = [...new Set(found.map(({ clip }) => clip?.fold))].sort();
   if (folds.length > 1 && recipe === undefined)
     throw new PipeError(
       `${input} holds latents of several folds, each by its own model, which do not go together: ${folds.map((one) => one ?? "none").join(", ")}.`,
       { hint: "Choose one: --set read-latents.fold=0" },
     );
-  const chosen = chooseRecipe(
+  chooseRecipe(
     found.map(({ recipe, marker }) => ({ recipe, parts: marker.keyParts })),
     recipe,
   );
-  const sources = found.filter((one) => one.recipe === chosen).map(sourceOf);
-  yield* sources.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  yield* broken;
 }
 
 function sourceOf({ folder, name, bytes, digest, clip }: Stored): Source {

@@ -136,3 +136,19 @@ test("entries without rows, and without latents", async () => {
   expect((await read(faceless)).map(({ z, shape }) => [z, shape])).toEqual(new Array(3).fill([null, []]));
   expect(SHAPE).not.toEqual([]);
 });
+
+test("entries of several folds come together only when each is taken by itself", async () => {
+  await using output = await folder();
+  for (const fold of [0, 1]) {
+    const clip = { id: "c", group: "g", fold, folds: 3, part: "test", digest: "d", labelled: 1 };
+    await using context = task(fold + 1, video(`clip of fold ${fold}`));
+    context.facts.clip = clip;
+    await only(cacheLatents({ output: output.path }).run(context)(counted(latents(3), context)));
+  }
+  await expect(sources(output.path)).rejects.toThrow("latents of several folds");
+  const options = readLatents.options.parse({ input: output.path, apart: true });
+  const tools = { signal: new AbortController().signal, digest: digestFile, note() {} };
+  const found: (Source | Refused)[] = [];
+  for await (const one of readLatents.sources!(options, tools)) found.push(one);
+  expect(found.map((one) => ("clip" in one ? one.clip?.fold : null))).toEqual([0, 1]);
+});
