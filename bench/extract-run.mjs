@@ -21,9 +21,8 @@ import { bind, load, run } from "../dist/pipelines/index.js";
 import { defineStage } from "../dist/stages/define.js";
 import { stages } from "../dist/stages/index.js";
 import { openEncoder } from "../dist/systems/anclaf/latents.js";
-import { grownBox } from "../dist/vision/boxes.js";
 import { openFaceDetector } from "../dist/vision/faces.js";
-import { resample } from "../dist/vision/resample.js";
+import { facesOf, newClock } from "./calls.mjs";
 
 const { videos, preset, rounds, only, set = {} } = JSON.parse(process.argv[2]);
 const yaml = fileURLToPath(new URL("../pipelines.yaml", import.meta.url));
@@ -184,18 +183,6 @@ async function open() {
   return { detector, encoder, close };
 }
 
-/** Prepared, detected and cut as `crop-faces` does by default, without tracks. */
-async function facesOf(detector, images) {
-  const prepared = await Promise.all(images.map((image) => detector.prepare(image)));
-  const found = await detector.infer(prepared);
-  const cuts = images.flatMap((image, i) =>
-    found[i]
-      .filter(({ score, box }) => score >= 0.5 && Math.min(box.width, box.height) >= 20)
-      .map(({ box }) => resample(image, grownBox(box, 0.125, image), { width: 128, height: 128 })),
-  );
-  return Promise.all(cuts);
-}
-
 async function write(output, name, latents, shape) {
   const keep = await keeper(output, name, shape);
   await keep.append(latents);
@@ -213,19 +200,5 @@ async function keeper(output, name, shape) {
       for (const { z, q } of latents) await writer.append({ ...subject, index: i, pts: i++, z, q, shape });
     },
     publish: () => writer.publish({ verdict: "complete", counts: new Ledger().counts }),
-  };
-}
-
-/** Wall and CPU seconds (of all threads) since the first `start`. */
-function newClock() {
-  let from;
-  return {
-    start() {
-      from ??= { wall: performance.now(), cpu: process.cpuUsage() };
-    },
-    stop() {
-      const { user, system } = process.cpuUsage(from.cpu);
-      return { wall: (performance.now() - from.wall) / 1000, cpu: (user + system) / 1e6 };
-    },
   };
 }

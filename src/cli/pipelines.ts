@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import type { Argv, CommandModule, Options } from "yargs";
 import type { Json } from "../digest.ts";
@@ -64,6 +64,7 @@ export function pipelineCommand(
               const values = Object.fromEntries(
                 pipeline.params.map(({ name }) => [name, given[name] as Json | undefined]),
               );
+              if (given.watch !== undefined) watched(pipeline, values, String(given.watch));
               const bound = bind(pipeline, stages, values, (given.set ?? []) as string[]);
               return run(given, { pipeline, bound, stages });
             },
@@ -85,6 +86,18 @@ export function pipelineCommand(
     },
     handler() {},
   };
+}
+
+/** The folder that is watched is the pipeline's input. */
+function watched({ name, params }: Pipeline, values: Record<string, Json | undefined>, folder: string): void {
+  const input = params.find((param) => param.name === "input");
+  if (!input?.array || input.type !== "path")
+    throw new PipeError(`--watch looks for new files, and ${name} does not read a list of files.`);
+  if (values.input !== undefined)
+    throw new PipeError("--watch names the folder to look into, and --input another.", { hint: "Give one of them." });
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    throw new PipeError(`There is no folder ${folder} to watch.`);
+  values.input = [folder];
 }
 
 const SET_OPTION: Record<string, Options> = {

@@ -14,7 +14,16 @@ export function runCommand(session: Session): CommandModule {
     "run",
     "run a pipeline; what is already published is not computed again",
     {
-      jobs: { type: "number", describe: "sources worked on at once", defaultDescription: "1" },
+      jobs: {
+        type: "number",
+        describe: "sources worked on at once; more than one: each in a process of its own, with its share of the cores",
+        defaultDescription: "1",
+      },
+      watch: {
+        type: "string",
+        describe: "instead of --input: keep looking into this folder for new, finished files, until interrupted",
+        requiresArg: true,
+      },
       limit: { type: "number", describe: "at most this many sources" },
       force: {
         type: "boolean",
@@ -34,6 +43,7 @@ export function runCommand(session: Session): CommandModule {
       const columns = process.stderr.columns as number | undefined;
       const screen = { write: (text: string) => session.err(text), live, ...(columns && { columns }) };
       const shown = progress((given.progress as (typeof PROGRESS)[number] | undefined) ?? "auto", screen);
+      await using processes = jobs !== undefined && jobs > 1 ? await separate(jobs, session) : undefined;
       using interrupt = onInterrupt((message) => shown.note(message));
       const result = await run(bound, {
         stages,
@@ -44,11 +54,23 @@ export function runCommand(session: Session): CommandModule {
         stop: interrupt.stop,
         digest: (output) => memoDigest(output, { create: true }),
         progress: shown,
+        ...(processes && { perform: processes.perform }),
+        ...(given.watch !== undefined && { watch: WATCH }),
       });
       session.out(summary(result));
       session.exitCode = result.exitCode;
     },
   );
+}
+
+/** A folder is looked into every so often, and a file is finished when nothing about it has changed for so long. */
+const WATCH = { every: 1_000, steady: 2_000 };
+
+/** Stages of somebody's own, as tests have them, cannot be sent to another process. */
+async function separate(jobs: number, { stages }: Session) {
+  if (stages) return undefined;
+  const { TaskProcesses } = await import("../pipelines/processes.ts");
+  return new TaskProcesses(jobs);
 }
 
 /** What was found, item by item; the last line is the folder that holds what was made. */

@@ -1,5 +1,5 @@
-import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
+import { cores } from "../cores.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { startWorker } from "../worker.ts";
 import type { Feed, Reply, Request, SessionInfo, SessionSettings, StateUse } from "./session-protocol.ts";
@@ -27,7 +27,7 @@ export class SessionHost {
 
   constructor(name: string, options: { provider?: Provider; threads?: number }) {
     this.#name = name;
-    const threads = options.threads ?? availableParallelism();
+    const threads = options.threads ?? cores();
     if (!Number.isInteger(threads) || threads < 1)
       throw new PipeError(`${name}: threads must be a whole number of at least 1, not ${threads}.`);
     this.#settings = { provider: options.provider ?? "cpu", threads };

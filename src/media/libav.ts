@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { cores } from "../cores.ts";
 import { PipeError } from "../errors.ts";
 import { decodingOf } from "./decoding.ts";
 import { judge } from "./ending.ts";
@@ -54,7 +54,7 @@ async function* converse(
   const counters = new Int32Array(shared);
   const { fps, start, end, maxPixels = MAX_PIXELS } = options;
   const limits = new Limits(path, options, () => Atomics.load(counters, PROGRESS));
-  const threads = Math.min(16, availableParallelism() + 1);
+  const threads = Math.min(16, cores() + 1);
   let thread: LibavThread | undefined;
   let answered = false;
   let broken = false;

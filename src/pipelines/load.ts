@@ -29,7 +29,7 @@ export interface Pipeline {
 }
 
 /** Options of `pipe run` itself: a param of the same name could not be given. */
-export const RESERVED = ["jobs", "limit", "force", "progress", "set", "file", "json", "help", "version"];
+export const RESERVED = ["jobs", "watch", "limit", "force", "progress", "set", "file", "json", "help", "version"];
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 export const pipelineSchema = z.strictObject({

@@ -1,7 +1,9 @@
 import { setMaxListeners } from "node:events";
 import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { diskError } from "../cache/disk.ts";
+import { digestFile } from "../digest.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { Ledger } from "../ledger.ts";
 import { SharedPool } from "../stages/context.ts";
@@ -11,8 +13,9 @@ import { outputOf } from "./output.ts";
 import { versions } from "./package.ts";
 import { cachedFor, type Planned, plan, type Task } from "./plan.ts";
 import { makeReport, type Report, type ReportItem, reportItem, writeReport } from "./report.ts";
-import { type Progress, RunState } from "./state.ts";
-import { type Outcome, runTask } from "./task.ts";
+import { type Progress, RunState, type Seen } from "./state.ts";
+import { type Outcome, runTask, type TaskTools } from "./task.ts";
+import { News, type WatchOptions } from "./watch.ts";
 
 export interface RunOptions {
   readonly stages: Stages;
@@ -29,6 +32,19 @@ export interface RunOptions {
   /** sha256 of a file, given the output folder; default: reads it. */
   readonly digest?: (output: string) => Promise<(path: string, signal: AbortSignal) => Promise<string>>;
   readonly progress?: Progress;
+  /** Does a task elsewhere than in this process; default: here. */
+  readonly perform?: Perform;
+  /** Keep looking for new sources until `drain` or `stop` aborts. */
+  readonly watch?: WatchOptions;
+}
+
+/** Does one task, and never rejects. `tools` hear how it goes on. */
+export type Perform = (task: Task, tools: PerformTools) => Promise<Outcome>;
+
+export interface PerformTools extends Pick<TaskTools, "signal" | "drain" | "note"> {
+  standing(share: number, words: string): void;
+  /** What the task's source gave since the last call. */
+  heard(seen: Seen): void;
 }
 
 export interface RunResult {
@@ -56,6 +72,7 @@ class Run {
   readonly #options: RunOptions;
   readonly #output: string;
   readonly #state: RunState;
+  readonly #startedAt = new Date().toISOString();
   readonly #drain = new AbortController();
   readonly #stop = new AbortController();
   readonly #planning = new AbortController();
@@ -63,6 +80,8 @@ class Run {
   readonly #ended: { item: ReportItem; outcome: Outcome }[] = [];
   readonly #byKey = new Map<string, Promise<unknown>>();
   #next = 0;
+  /** All sources were found. */
+  #planned = false;
   /** The sources could not be told to their end. */
   #broken = false;
   #wake: () => void = () => {};
@@ -78,7 +97,6 @@ class Run {
 
   async run(): Promise<RunResult> {
     const { jobs = 1, drain, stop, progress } = this.#options;
-    const startedAt = new Date().toISOString();
     await prepare(this.#output);
     const unlink = [
       link(drain, this.#planning),
@@ -98,26 +116,37 @@ class Run {
       await pool[Symbol.asyncDispose]().catch((error) => progress?.note(`Closing failed: ${reasonOf(error)}`));
       progress?.end();
     }
-    const report = this.#report(startedAt);
-    const written = await writeReport(this.#output, report).then(
-      () => true,
-      (error: unknown) => {
-        if (!(error instanceof PipeError)) throw error;
-        // A full disk must not hide what became of the items.
-        progress?.note(error.message);
-        return false;
-      },
-    );
+    const { report, written } = await this.#tell();
     if (failure) throw failure.error;
-    const { failed, partial, items } = report.totals;
+    const { failed, partial, items, stopped, notStarted } = report.totals;
     if (items === 0 && !this.#interrupted)
       throw new PipeError(`${this.#pipeline.name} found nothing to work on.`, { hint: "Look at what --input names." });
+    // Watching has no other end than an interrupt: what matters is whether something was left undone.
+    const interrupted = this.#options.watch ? stopped + notStarted > 0 : this.#interrupted;
     return {
       report,
-      outcomes: this.#ended.map(({ outcome }) => outcome),
+      outcomes: this.#finished.map(({ outcome }) => outcome),
       output: this.#output,
-      exitCode: this.#interrupted ? 130 : failed + partial > 0 || !written ? 2 : 0,
+      exitCode: interrupted ? 130 : failed + partial > 0 || !written ? 2 : 0,
     };
+  }
+
+  /** Writes report.json and what the sink makes over all that is published. */
+  async #tell(): Promise<{ report: Report; written: boolean }> {
+    const report = this.#report();
+    const { stage, options } = this.#pipeline.steps.at(-1)!;
+    const items = this.#finished.map(({ item: { source, status, reason } }) => ({ source, status, reason }));
+    const told = await Promise.allSettled([
+      writeReport(this.#output, report),
+      items.length > 0 ? this.#options.stages[stage]?.finish?.(options, items) : undefined,
+    ]);
+    for (const each of told) {
+      if (each.status === "fulfilled") continue;
+      if (!(each.reason instanceof PipeError)) throw each.reason;
+      // A full disk must not hide what became of the items.
+      this.#options.progress?.note(each.reason.message);
+    }
+    return { report, written: told.every(({ status }) => status === "fulfilled") };
   }
 
   get #interrupted(): boolean {
@@ -130,19 +159,19 @@ class Run {
     const signal = this.#planning.signal;
     const sha256 = await digest?.(this.#output);
     try {
-      const planned = plan(this.#pipeline, {
-        stages,
-        signal,
-        ...(limit !== undefined && { limit }),
-        ...(force !== undefined && { force }),
-        ...(sha256 && { digest: (path: string) => sha256(path, signal) }),
-        note: (message) => this.#options.progress?.note(message),
-      });
-      for await (const each of planned) {
-        this.#found.push(each);
-        this.#state.plan(each.item);
-        this.#wake();
-      }
+      const digest = sha256 ? (path: string) => sha256(path, signal) : (path: string) => digestFile(path, signal);
+      const note = (message: string) => this.#options.progress?.note(message);
+      const look = (digest: (path: string) => Promise<string>) =>
+        plan(this.#pipeline, {
+          stages,
+          signal,
+          ...(limit !== undefined && { limit }),
+          ...(force !== undefined && { force }),
+          digest,
+          note,
+        });
+      if (this.#options.watch) await this.#watch(look, digest, this.#options.watch, signal);
+      else for await (const each of look(digest)) this.#add(each);
     } catch (error) {
       if (signal.aborted) return;
       // What was asked for is wrong: that is told once what is in flight is done, not after hours of other work.
@@ -150,7 +179,40 @@ class Run {
       throw error;
     } finally {
       this.#state.counted = true;
+      this.#planned = true;
       this.#wake();
+    }
+  }
+
+  #add(planned: Planned): void {
+    this.#found.push(planned);
+    this.#state.plan(planned.item);
+    this.#wake();
+  }
+
+  /** Round after round: what is new and finished is worked on, and then told of. */
+  async #watch(
+    look: (digest: (path: string) => Promise<string>) => AsyncIterable<Planned>,
+    digest: (path: string) => Promise<string>,
+    { every, steady }: WatchOptions,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const news = new News(digest, steady);
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
+    for (;;) {
+      const before = this.#found.length;
+      try {
+        for await (const each of look((path) => news.digest(path))) if (await news.isNew(each)) this.#add(each);
+      } catch (error) {
+        // A folder that was there when watching began may come back.
+        if (signal.aborted || before === 0 || !(error instanceof PipeError)) throw error;
+        this.#options.progress?.note(error.message);
+      }
+      this.#state.counted = true;
+      while (this.#state.items < this.#found.length && !signal.aborted) await this.#more();
+      signal.throwIfAborted();
+      if (this.#found.length > before) await this.#tell();
+      await sleep(every, undefined, { signal });
     }
   }
 
@@ -161,7 +223,7 @@ class Run {
       if (planned) {
         this.#next += 1;
         await this.#do(at, planned, pool);
-      } else if (this.#state.counted) return;
+      } else if (this.#planned) return;
       else await this.#more();
     }
   }
@@ -178,29 +240,34 @@ class Run {
     this.#ended[at] = { item: reportItem(item, outcome), outcome };
     this.#state.end(item, outcome);
     progress?.item(item, outcome);
+    this.#wake();
     if (outcome.error !== undefined && !(outcome.error instanceof PipeError))
       progress?.note(`${item.source.name}: this is a bug: ${(outcome.error as Error).stack ?? outcome.error}`);
   }
 
   /** Two sources of the same bytes have the same key: the second waits for the first and finds its work done. */
   async #once(task: Task, pool: SharedPool): Promise<Outcome> {
-    const { stages, progress } = this.#options;
+    const { stages, progress, perform } = this.#options;
     const key = task.steps.at(-1)!.key;
     const before = this.#byKey.get(key);
     const mine = (async () => {
       await before;
       const cached = before && (await cachedFor(task, stages).catch(() => undefined));
       if (cached) return fromCache(cached);
-      return runTask(task, {
-        stages,
+      const tools = {
         signal: this.#stop.signal,
         drain: this.#drain.signal,
+        note: (message: string) => progress?.note(message),
+        standing: (share: number, words: string) => this.#state.current.set(task.source.name, { share, words }),
+      };
+      if (perform) return perform(task, { ...tools, heard: (seen) => this.#state.heard(task.source.path, seen) });
+      return runTask(task, {
+        ...tools,
+        stages,
         pool,
-        note: (message) => progress?.note(message),
         tap: (record, step) => {
           if (step === 0) this.#state.saw(task.source.path, record);
         },
-        standing: (share, words) => this.#state.current.set(task.source.name, { share, words }),
       });
     })();
     this.#byKey.set(key, mine);
@@ -218,14 +285,18 @@ class Run {
     });
   }
 
-  #report(startedAt: string): Report {
-    const ended = this.#ended.filter((each) => each !== undefined);
-    this.#ended.splice(0, this.#ended.length, ...ended);
+  /** What has come to its end, in the order in which it was found. */
+  get #finished(): readonly { item: ReportItem; outcome: Outcome }[] {
+    return this.#ended.filter((each) => each !== undefined);
+  }
+
+  #report(): Report {
+    const ended = this.#finished;
     return makeReport(
       {
         pipeline: this.#pipeline.name,
         params: this.#pipeline.params as Report["params"],
-        startedAt,
+        startedAt: this.#startedAt,
         seconds: Math.round(this.#state.seconds * 1e3) / 1e3,
         versions: versions(),
       },

@@ -9,6 +9,39 @@ export interface Standing {
   readonly words: string;
 }
 
+/** First and last pts, microseconds. */
+interface Span {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Records that a source gave since it was asked last, and the time that all of its records span. */
+export interface Seen {
+  readonly records: number;
+  readonly span: Span | null;
+}
+
+/** Counts what a source gives. */
+export class Seeing {
+  #records = 0;
+  #span: Span | null = null;
+
+  add(record: AnyRecord): void {
+    this.#records += 1;
+    if (!("pts" in record) || record.kind === "window") return;
+    const { pts } = record;
+    const { first, last } = this.#span ?? { first: pts, last: pts };
+    this.#span = { first: Math.min(first, pts), last: Math.max(last, pts) };
+  }
+
+  /** What there was since the last call. */
+  take(): Seen {
+    const seen = { records: this.#records, span: this.#span };
+    this.#records = 0;
+    return seen;
+  }
+}
+
 /** Where a run stands: kept by the runner, read by whoever shows progress. */
 export class RunState {
   readonly pipeline: string;
@@ -26,7 +59,8 @@ export class RunState {
   /** Records that the sources gave. */
   frames = 0;
   #mediaDone = 0;
-  readonly #spans = new Map<string, { first: number; last: number }>();
+  readonly #spans = new Map<string, Span>();
+  readonly #seeing = new Map<string, Seeing>();
 
   constructor(pipeline: string) {
     this.pipeline = pipeline;
@@ -65,15 +99,18 @@ export class RunState {
     if (action === "run") this.bytesLeft += source.bytes ?? 0;
   }
 
+  /** The source with this path gave a record. */
   saw(source: string, record: AnyRecord): void {
-    this.frames += 1;
-    if (!("pts" in record) || record.kind === "window") return;
-    const span = this.#spans.get(source);
-    if (!span) this.#spans.set(source, { first: record.pts, last: record.pts });
-    else {
-      span.first = Math.min(span.first, record.pts);
-      span.last = Math.max(span.last, record.pts);
-    }
+    const seeing = this.#seeing.get(source) ?? new Seeing();
+    this.#seeing.set(source, seeing);
+    seeing.add(record);
+    this.heard(source, seeing.take());
+  }
+
+  /** The same of several records, told by another process. */
+  heard(source: string, { records, span }: Seen): void {
+    this.frames += records;
+    if (span) this.#spans.set(source, span);
   }
 
   end({ action, source }: PlanItem, outcome: Outcome): void {
@@ -82,6 +119,7 @@ export class RunState {
     const span = this.#spans.get(source.path);
     if (span) this.#mediaDone += span.last - span.first;
     this.#spans.delete(source.path);
+    this.#seeing.delete(source.path);
     if (action !== "run") return;
     this.bytesLeft -= source.bytes ?? 0;
     this.bytesDone += source.bytes ?? 0;

@@ -1,6 +1,6 @@
-import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { ENGINES } from "../compile/types.ts";
+import { cores } from "../cores.ts";
 import { faceDetectorDigest, openFaceDetector } from "../vision/faces.ts";
 import { bundledDigest } from "../vision/models.ts";
 import { defineStage } from "./define.ts";
@@ -55,7 +55,7 @@ export default defineStage({
   run: (options, context) =>
     async function* (frames) {
       // The other half is for the stages before and after: measured, all of them get on faster than when all take all.
-      const { engine, threads = Math.ceil(availableParallelism() / 2), detector: path, lowScore, minScore } = options;
+      const { engine, threads = Math.ceil(cores() / 2), detector: path, lowScore, minScore } = options;
       const floor = Math.min(lowScore, minScore);
       const run = { engine, threads };
       const how = JSON.stringify([engine, threads]);

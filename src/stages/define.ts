@@ -80,6 +80,11 @@ export interface StageDefinition<
   readonly cached?: (options: z.output<Schema>, task: { source: Source; key: string }) => Promise<Cached | undefined>;
   /** Sinks only: key parts of what was published for this source under other keys, newest first, so that `plan` can name what changed. */
   readonly published?: (options: z.output<Schema>, source: Source) => Promise<readonly Json[]>;
+  /**
+   * Sinks only: makes what lies over all that was published, such as an index. Called when a run has ended, and after each
+   * round of one that keeps watching, with all that it has worked on so far.
+   */
+  readonly finish?: (options: z.output<Schema>, items: readonly Finished[]) => Promise<void>;
   /** Sinks only: the folder that takes report.json. */
   readonly output?: (options: z.output<Schema>) => string;
   /** Options once, data many. Whoever opens, closes: use try/finally around the loop. */
@@ -96,6 +101,13 @@ export interface Cached {
   readonly verdict: Verdict;
   readonly detail?: string;
   readonly facts: Record<string, Json>;
+}
+
+/** What became of one source of a run. */
+export interface Finished {
+  readonly source: { readonly name: string; readonly path: string; readonly digest?: string | undefined };
+  readonly status: "done" | "cached" | "failed" | "partial" | "stopped";
+  readonly reason?: string | undefined;
 }
 
 /** A stage with its options given and checked. */

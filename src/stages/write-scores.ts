@@ -57,6 +57,10 @@ export default defineStage({
     }
     return found;
   },
+  async finish({ output }, items) {
+    const { writeIndex } = await import("../report/scores/index.ts");
+    await writeIndex(output, items);
+  },
   run: (options, context) =>
     async function* (predictions) {
       const { source, key, keyParts, facts, ledger } = context;

@@ -29,7 +29,12 @@ const readBytes = defineStage({
       for (const name of (await readdir(folder)).sort()) {
         const file = path.join(folder, name);
         if (name.endsWith(".no")) yield { path: file, name, refused: "not a video" };
-        else yield { path: file, name, bytes: (await stat(file)).size, digest: await digest(file) };
+        else
+          try {
+            yield { path: file, name, bytes: (await stat(file)).size, digest: await digest(file) };
+          } catch (error) {
+            yield { path: file, name, refused: (error as Error).message };
+          }
       }
   },
   run:
