@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
+import { TextFile } from "../cache/text-file.ts";
 import { digestOf } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import { toNative } from "../nn/label-scale.ts";
@@ -10,13 +11,13 @@ import type { PaperDataset } from "../systems/anclaf/paper-results.ts";
 import { type Context, defineStage } from "./define.ts";
 
 /**
- * The papers' tables and figures of sequence models: every finished training of `train-seq` together, beside the frame
+ * The papers' tables of sequence models: every finished training of `train-seq` together, beside the frame
  * models, the training mean, the controls that were trained, the papers' own rows, and the best predictors where the data
  * was drawn. No network runs.
  */
 export default defineStage({
   name: "evaluate-seq",
-  summary: "trained sequence models → artifact: the papers' tables and figures, with baselines and controls",
+  summary: "trained sequence models → artifact: the papers' tables, with baselines and controls",
   version: 1,
   takes: "none",
   gives: "artifact",
@@ -27,7 +28,7 @@ export default defineStage({
       .min(1)
       .default("data/runs/train-anclaf")
       .describe("folder that train-anclaf wrote, for the frame models' rows; left out where there is none"),
-    output: z.string().min(1).default("data/runs/evaluate-seq").describe("folder of the report"),
+    output: z.string().min(1).default("data/runs/evaluate-seq").describe("folder for the tables"),
   }),
   runtime: ["input", "output"],
   output: ({ output }) => output,
@@ -44,11 +45,9 @@ export default defineStage({
   },
   run: ({ frames, output }, context) =>
     async function* () {
-      const { sequenceExperiment } = await import("../report/sequence-experiment.ts");
       const { frameRuns, sequenceRuns } = await import("../report/sequence-runs.ts");
-      const { resultTable } = await import("../report/experiment-tables.ts");
-      const { toText } = await import("../report/table.ts");
-      const { writeExperimentReport } = await import("../report/write-report.ts");
+      const { sequenceTables } = await import("../report/sequence-tables.ts");
+      const { toCsv, toMarkdown, toText } = await import("../report/table.ts");
       const { paperRows, PAPER_METRICS } = await import("../systems/anclaf/paper-results.ts");
       const { METRICS } = await import("../nn/metrics.ts");
       const runs = await sequenceRuns(context.source.path);
@@ -60,7 +59,7 @@ export default defineStage({
       // Drawn faces are in AFEW-VA's layout and units, and may be trained on under its name.
       const drawn = dataset === "synth" || oracle !== null;
       const paper = own ? (dataset as PaperDataset) : drawn ? "afew-va" : null;
-      const experiment = await sequenceExperiment({
+      const tables = sequenceTables({
         runs,
         frames: frame,
         paper: paper ? paperRows(paper).map(paperResults) : [],
@@ -69,8 +68,14 @@ export default defineStage({
         oracle,
       });
       const folder = resolve(output);
-      const bytes = await writeExperimentReport(experiment, folder, { signal: context.signal });
-      context.facts.text = toText(resultTable(experiment));
+      const write = async (name: string, text: string) => {
+        await using file = await TextFile.open(join(folder, name));
+        await file.write(text);
+        return await file.publish();
+      };
+      let bytes = await write("tables.md", tables.map(({ table }) => toMarkdown(table)).join("\n"));
+      for (const { name, table } of tables) bytes += await write(`${name}.csv`, toCsv(table));
+      context.facts.text = toText(tables[0]!.table);
       context.verdict("complete");
       yield { kind: "artifact", path: folder, bytes };
     },

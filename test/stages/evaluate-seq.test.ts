@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -136,9 +135,11 @@ test("every finished training is in the table, mean over folds and n, beside the
   expect(row("ANCLaF-S-AVG", "mean over n")).toBeDefined();
   expect(row("ANCLaF-S-2", "paper")).toContain("2.675");
   expect(row("Training mean", "ours, 2 folds")).toBeDefined();
-  const page = await readFile(join(output, "index.html"), "utf8");
-  expect(page).toContain("3 of 5 folds are not finished");
-  expect(existsSync(join(output, "tables", "attention-and-movement.csv"))).toBe(true);
+  expect(text).toContain("3 of 5 folds are not finished");
+  expect(await readFile(join(output, "tables.md"), "utf8")).toContain("| ANCLaF-SA-4 | ours, pooled |");
+  expect((await readFile(join(output, "runs.csv"), "utf8")).trim().split("\n")).toHaveLength(
+    1 + 2 * (models.length + 1),
+  );
 });
 
 test("refuses what is no training of sequences, and two data sets in one table", async () => {

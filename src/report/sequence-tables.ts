@@ -1,0 +1,126 @@
+import type { Metric } from "../nn/metrics.ts";
+import type { Experiment, ModelResults, PaperResults, Role } from "./experiment.ts";
+import { resultTable, runTable } from "./experiment-tables.ts";
+import { type frameRuns, type Said, type SequenceRun, scoresOf } from "./sequence-runs.ts";
+import type { ReportTable } from "./table.ts";
+
+/** What every model of `train-seq` is called in tables. */
+const FAMILIES: Readonly<Record<string, { readonly family: string; readonly role: Role }>> = {
+  "anclaf-s": { family: "ANCLaF-S", role: "model" },
+  "anclaf-sa": { family: "ANCLaF-SA", role: "model" },
+  uniform: { family: "ANCLaF-SA, even weights", role: "control" },
+  longer: { family: "ANCLaF-S, trained longer", role: "control" },
+  shuffled: { family: "ANCLaF-SA, frames shuffled", role: "control" },
+  frame: { family: "Frame combiner, same input", role: "control" },
+};
+
+export interface SequenceTablesOptions {
+  /** At least one. */
+  readonly runs: readonly SequenceRun[];
+  /** The frame models of the same folds; none where they are not to be had. */
+  readonly frames: Awaited<ReturnType<typeof frameRuns>>;
+  readonly paper: readonly PaperResults[];
+  readonly metrics: readonly Metric[];
+  /** The data was drawn, under whatever name it was trained on. */
+  readonly drawn: boolean;
+  /** What the best possible predictor from windows of n frames says of test faces, where the data was drawn. */
+  readonly oracle: ((n: number) => (face: Said) => Record<"valence" | "arousal", number>) | null;
+}
+
+/**
+ * The papers' tables of sequence models: `results` over all folds, mean ± deviation and pooled, with means over n; `runs` one
+ * by one.
+ */
+export function sequenceTables(options: SequenceTablesOptions): { name: string; table: ReportTable }[] {
+  const { runs, frames, paper, metrics, drawn } = options;
+  const [first] = runs as [SequenceRun];
+  const folds = [...new Set(runs.map(({ fold }) => fold))];
+  const missing = first.folds - folds.length;
+  const experiment: Experiment = {
+    title: `ANCLaF, S and SA on ${drawn ? "drawn faces" : first.dataset}`,
+    dataset: first.dataset,
+    synthetic: drawn ? "People and clips were drawn from seeds." : null,
+    range: first.range.valence,
+    metrics,
+    facts: [],
+    notes: [],
+    models: modelsOf(options),
+    paper,
+    traces: [],
+    correlations: [],
+    curves: [],
+  };
+  const notes = [
+    "Labels in native units. Nobody in a fold's test set was trained on, or looked at to choose the checkpoint.",
+    ...(missing > 0 ? [`${missing} of ${first.folds} folds are not finished.`] : []),
+    ...(frames.length < folds.length
+      ? [`The frame model has a finished training for ${frames.length} of ${folds.length} folds.`]
+      : []),
+    ...differingFrames(runs),
+  ];
+  const results = resultTable(experiment);
+  return [
+    { name: "results", table: { ...results, notes: [...results.notes, ...notes] } },
+    { name: "runs", table: runTable(experiment) },
+  ];
+}
+
+function modelsOf({ runs, frames, oracle }: SequenceTablesOptions): ModelResults[] {
+  const models: ModelResults[] = [];
+  const add = (
+    name: Pick<ModelResults, "family" | "n" | "role">,
+    own: readonly { readonly fold: number; readonly seed: number | null; readonly steps: readonly Said[] }[],
+  ) => {
+    if (own.length === 0) return;
+    const scored = own.map(({ fold, seed, steps }) => {
+      const scores = scoresOf(steps);
+      return { fold, seed, frames: scores.valence.frames, scores };
+    });
+    models.push({ ...name, runs: scored, pooled: scoresOf(own.flatMap(({ steps }) => steps)) });
+  };
+  add(
+    { family: "ANCLaF", n: null, role: "model" },
+    frames.map(({ fold, steps }) => ({ fold, seed: null, steps })),
+  );
+  const lengths = [...new Set(runs.map(({ n }) => n))].sort((a, b) => a - b);
+  for (const [model, { family, role }] of Object.entries(FAMILIES))
+    for (const n of lengths)
+      add(
+        { family, n, role },
+        runs.filter((run) => run.model === model && run.n === n),
+      );
+  const one = runs.filter((run, i) => runs.findIndex(({ fold }) => fold === run.fold) === i);
+  const instead = (said: (run: SequenceRun, face: Said) => Record<"valence" | "arousal", number>) =>
+    one.map((run) => ({
+      fold: run.fold,
+      seed: null,
+      steps: run.steps.map((step) => {
+        const { valence, arousal } = said(run, step);
+        return { ...step, predictedValence: valence, predictedArousal: arousal };
+      }),
+    }));
+  add(
+    { family: "Training mean", n: null, role: "baseline" },
+    instead(({ trainMean }) => trainMean),
+  );
+  if (oracle)
+    for (const n of [1, ...lengths]) {
+      const best = oracle(n);
+      add(
+        { family: "Best possible", n, role: "oracle" },
+        instead((_, face) => best(face)),
+      );
+    }
+  return models;
+}
+
+/** Models that scored other frames cannot be compared. */
+function differingFrames(runs: readonly SequenceRun[]): string[] {
+  const folds = [...new Set(runs.map(({ fold }) => fold))];
+  return folds.flatMap((fold) => {
+    const counts = new Set(runs.filter((run) => run.fold === fold).map(({ steps }) => steps.length));
+    return counts.size > 1
+      ? [`In fold ${fold} models were tested on different frames: ${[...counts].join(", ")}.`]
+      : [];
+  });
+}
