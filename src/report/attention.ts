@@ -13,7 +13,7 @@ export interface AttentionStep {
 }
 
 /**
- * The steps of a window. Padding and missing steps are neither steps nor states.
+ * The steps `t` of a window. Padding and missing steps are neither steps nor states.
  *
  * @param speed of the window's steps, [n]
  */
@@ -21,11 +21,11 @@ export function* attentionSteps(
   clip: string,
   { at, weights }: AttentionWindow,
   speed: ArrayLike<number>,
-): Generator<AttentionStep> {
+): Generator<AttentionStep & { readonly t: number }> {
   for (let t = 1; t < at.length; t++) {
     const states = statesOf(at, t);
     if (at[t] === -1 || states.length === 0) continue;
-    yield { clip, weights: states.map((i) => weights[t]![i]!), speed: states.map((i) => speed[i]!) };
+    yield { clip, t, weights: states.map((i) => weights[t]![i]!), speed: states.map((i) => speed[i]!) };
   }
 }
 

@@ -154,11 +154,12 @@ function paperCells({ figures }: PaperResults, metrics: readonly Metric[]): Cell
   return each(metrics, (metric, dimension) => figures[dimension][metric] ?? null);
 }
 
-/** Means over n of each family's means, where it has more than one n. */
+/** Means over n of each system's means, where it has more than one n; controls and oracles have other n's. */
 function averagesOf(models: readonly ModelResults[], metrics: readonly Metric[]) {
   const families = new Map<string, ModelResults[]>();
   for (const model of models)
-    if (model.n !== null) families.set(model.family, [...(families.get(model.family) ?? []), model]);
+    if (model.n !== null && model.role === "model")
+      families.set(model.family, [...(families.get(model.family) ?? []), model]);
   return [...families].flatMap(([family, members]) => {
     if (members.length < 2) return [];
     const cells = each(metrics, (metric, dimension) => {

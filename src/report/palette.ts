@@ -27,7 +27,8 @@ export interface Palette {
 
 /**
  * The looks of an experiment's models. Models get green, blue, orange (the papers' three systems, in their order), controls
- * purple and olive, baselines and oracles slate: hues that people with any colour blindness tell apart, after Okabe and Ito.
+ * purple, olive, rose and brown, baselines and oracles slate. The first ones are after Okabe and Ito, whom people with any
+ * colour blindness can follow; where more lines meet, dashes and the shapes of points help.
  */
 export function paletteOf({ models, paper, traces, correlations, curves }: Experiment): Palette {
   const named: readonly (ModelName & { readonly role?: Role })[] = [
@@ -72,12 +73,12 @@ function shadeOf(rank: number, count: number): number {
 
 const DASHES: readonly (readonly number[])[] = [[1.5, 2], [5, 2.5], [], [9, 2, 2, 2], [12, 3]];
 
-const HUES = ["green", "blue", "orange", "purple", "olive", "slate"] as const;
+const HUES = ["green", "blue", "orange", "purple", "olive", "rose", "brown", "slate"] as const;
 type Hue = (typeof HUES)[number];
 
 const HUES_OF: Record<Role, readonly Hue[]> = {
   model: ["green", "blue", "orange", "purple", "olive"],
-  control: ["purple", "olive"],
+  control: ["purple", "olive", "rose", "brown"],
   baseline: ["slate"],
   oracle: ["slate"],
 };
@@ -91,6 +92,8 @@ export const LIGHT: Readonly<Record<string, string>> = {
   ...shades("orange", ["#eba35f", "#e28030", "#cc5a00", "#a83e06", "#8c2a10"]),
   ...shades("purple", ["#d79cc3", "#c574a7", "#a24f85", "#843a72", "#6c2a66"]),
   ...shades("olive", ["#c4b13c", "#a8951d", "#857500", "#6b5e00", "#574b00"]),
+  ...shades("rose", ["#e58aa8", "#d45c86", "#b8275f", "#94194a", "#7a1040"]),
+  ...shades("brown", ["#b99878", "#9d7550", "#7a5230", "#5f3d20", "#4c2f16"]),
   ...shades("slate", ["#98a3b3", "#7a879a", "#5a677b", "#47556b", "#3a465c"]),
 };
 
@@ -103,6 +106,8 @@ export const DARK: Readonly<Record<string, string>> = {
   ...shades("orange", ["#b8611c", "#dd8033", "#f79d52", "#ff8058", "#ff9c92"]),
   ...shades("purple", ["#9d5585", "#bf74a5", "#da98c2", "#cf8ff0", "#b9a0ff"]),
   ...shades("olive", ["#8c7c1d", "#b09d2f", "#d3be4a", "#e6d233", "#f0e27a"]),
+  ...shades("rose", ["#a8325e", "#cf5a84", "#ff86ad", "#ffa9c4", "#ffc2d6"]),
+  ...shades("brown", ["#8a6540", "#a98258", "#cba57b", "#dabb98", "#e6d0b5"]),
   ...shades("slate", ["#67758a", "#8592a6", "#a7b3c4", "#9fb6dc", "#93b8ee"]),
 };
 

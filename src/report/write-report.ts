@@ -39,12 +39,17 @@ export async function writeExperimentReport(
       await mkdir(dirname(join(entry, name)), { recursive: true });
       await writeFile(join(entry, name), bytes, { flush: true });
     }
+    const own = await readFile(join(place, RUN_REPORT)).catch(() => undefined);
+    if (own) await writeFile(join(entry, RUN_REPORT), own, { flush: true });
   } catch (error) {
     throw diskError(error, place);
   }
   await publish(temp, entry, place, (standing) => holds(standing, files));
   return [...files.values()].reduce((sum, bytes) => sum + bytes.length, 0);
 }
+
+/** What the run that makes a report writes beside it: kept as it stands. */
+const RUN_REPORT = "report.json";
 
 type Files = ReadonlyMap<string, Buffer>;
 
@@ -110,7 +115,7 @@ async function checkPlace(place: string): Promise<void> {
       cause: error,
     });
   }
-  if (names.length === 0) return;
+  if (names.every((name) => name === RUN_REPORT)) return;
   const page = await readFile(join(place, "index.html"), "utf8").catch(() => "");
   const stranger = names.find((name) => !isOurs(name));
   if (page.includes(`data-report="${MARK}"`) && stranger === undefined) return;
@@ -123,15 +128,16 @@ function isOurs(name: string): boolean {
   const inside = dirname(name);
   const ending = extname(name);
   if (inside === "figures") return ending === ".svg" || ending === ".png";
-  return inside === "tables" ? ending === ".csv" : name === "index.html";
+  return inside === "tables" ? ending === ".csv" : name === "index.html" || name === RUN_REPORT;
 }
 
 async function holds(place: string, files: Files): Promise<boolean> {
   const names = await readdir(place, { recursive: true, withFileTypes: true }).catch(() => []);
-  if (names.filter((entry) => !entry.isDirectory()).length !== files.size) return false;
+  const standing = names.filter((entry) => !entry.isDirectory() && entry.name !== RUN_REPORT);
+  if (standing.length !== files.size) return false;
   for (const [name, bytes] of files) {
-    const standing = await readFile(join(place, name)).catch(() => undefined);
-    if (!standing?.equals(bytes)) return false;
+    const found = await readFile(join(place, name)).catch(() => undefined);
+    if (!found?.equals(bytes)) return false;
   }
   return true;
 }

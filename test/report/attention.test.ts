@@ -58,8 +58,8 @@ describe("weights of a window", () => {
 
   test("steps of attention leave padding and missing frames out", () => {
     expect([...attentionSteps("clip", GAPPED, [1, 2, 3, 4])]).toEqual([
-      { clip: "clip", weights: [1], speed: [1] },
-      { clip: "clip", weights: [0.25, 0.75], speed: [1, 3] },
+      { clip: "clip", t: 2, weights: [1], speed: [1] },
+      { clip: "clip", t: 3, weights: [0.25, 0.75], speed: [1, 3] },
     ]);
   });
 });

@@ -194,6 +194,16 @@ describe("the folder", () => {
     expect((await readdir(folder)).filter((name) => name.startsWith("."))).toEqual([]);
   });
 
+  test("a run's own report.json stays", async () => {
+    const place = join(folder, "of-a-run");
+    await mkdir(place);
+    await writeFile(join(place, "report.json"), "{}");
+    await writeExperimentReport(EMPTY, place);
+    await writeExperimentReport({ ...EMPTY, title: "Another" }, place);
+    expect(await filesIn(place)).toEqual(["index.html", "report.json"]);
+    expect(await readFile(join(place, "report.json"), "utf8")).toBe("{}");
+  });
+
   test("what is no report is not lost", async () => {
     const place = join(folder, "mine");
     await mkdir(join(place, "figures"), { recursive: true });

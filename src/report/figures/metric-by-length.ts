@@ -12,13 +12,14 @@ export function metricByLength(experiment: Experiment, palette: Palette): Figure
   if (sequences.length === 0) return undefined;
   const lines = linesOf(experiment, palette);
   const counts = [...new Set(models.map(({ runs }) => runsInWords(runs)))].join(" or ");
+  const bars = sequences.some(({ runs }) => runs.length > 1);
   const paper = lines.some(({ kind }) => kind === "paper");
   const level = lines.some(({ kind }) => kind === "level");
   return {
     id: "metric-by-length",
-    title: "Mean over runs, and how far they spread",
+    title: "Each metric, for valence, arousal and their mean",
     caption: [
-      `Mean over ${counts}; bars are one standard deviation between runs. Models of one n are drawn a little apart.`,
+      `Mean over ${counts}${bars ? "; bars are one standard deviation between runs" : ""}. Models of one n are drawn a little apart.`,
       ...(level ? ["Level lines: models without a window."] : []),
       ...(paper ? [`Grey: the papers' figures${synthetic === null ? "" : ", of other data: real videos"}.`] : []),
     ].join(" "),
@@ -83,6 +84,7 @@ function panel(experiment: Experiment, lines: readonly Line[], metric: Metric): 
   const legend = { orient: "bottom" as const, columns: 2, symbolType: "stroke" as const };
   const domain = lines.map(({ label }) => label);
   const color = { ...by, legend, scale: { domain, range: lines.map(({ colour }) => colour) } };
+  const shape = { ...by, legend: null, scale: { domain, range: lines.map((_, i) => SHAPES[i % SHAPES.length]!) } };
   const strokeDash = { ...by, legend, scale: { domain, range: lines.map(({ dash }) => [...dash]) } };
   const plot = (dimension: Dimension, lowest: boolean) => {
     const of = (all: readonly Point[]) => ({ values: all.filter((point) => point.dimension === dimension) });
@@ -113,7 +115,7 @@ function panel(experiment: Experiment, lines: readonly Line[], metric: Metric): 
         { data: of(points.paper), mark: dot(18), encoding: { x, y, color } },
         { data: bars, mark: bar, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color } },
         { data: of(points.ours), mark: line(2), encoding: { x, y, color, strokeDash } },
-        { data: of(points.ours), mark: dot(40), encoding: { x, y, color } },
+        { data: of(points.ours), mark: dot(45), encoding: { x, y, color, shape } },
       ],
     };
   };
@@ -123,11 +125,12 @@ function panel(experiment: Experiment, lines: readonly Line[], metric: Metric): 
 
 function oursOf(models: readonly ModelResults[], lines: readonly Line[], metric: Metric): Point[] {
   const ours = lines.filter(({ kind }) => kind === "ours");
+  const apart = Math.min(0.09, SPREAD / Math.max(1, ours.length - 1));
   return ours.flatMap(({ family, label }, rank) =>
     models
       .filter((model) => model.family === family && model.n !== null)
       .flatMap(({ n, runs }) => {
-        const x = n! * 2 ** ((rank - (ours.length - 1) / 2) * APART);
+        const x = n! * 2 ** ((rank - (ours.length - 1) / 2) * apart);
         return DIMENSIONS.flatMap((dimension): Point[] => {
           const spread = summaryOf(runs, dimension, metric);
           if (spread === null) return [];
@@ -140,8 +143,10 @@ function oursOf(models: readonly ModelResults[], lines: readonly Line[], metric:
   );
 }
 
-/** In octaves of n. */
-const APART = 0.09;
+const SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross"];
+
+/** How far all models of one n are drawn apart, in octaves of n. */
+const SPREAD = 0.3;
 
 function levelsOf(models: readonly ModelResults[], lines: readonly Line[], metric: Metric): Point[] {
   const level = lines.filter(({ kind }) => kind === "level");

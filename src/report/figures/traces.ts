@@ -52,7 +52,11 @@ function overview({ metrics, range }: Experiment, trace: Trace, palette: Palette
               encoding: { x: { field: "from", type: "quantitative" }, x2: { field: "to" } },
             },
             lineLayer(lines, legend, {
-              x: { title: "seconds", scale: { nice: false, zero: false } },
+              x: {
+                title: "seconds",
+                scale: { nice: false, zero: false },
+                axis: { labelOverlap: true, labelSeparation: 8 },
+              },
               y: { title: capital(dimension), scale: { zero: false, domain: domainOf(lines, range) } },
             }),
           ],
@@ -94,7 +98,7 @@ function zoomed(
   };
   const faces = facesOf(trace, from, to, ends);
   const cells = trace.attention.flatMap((attention) => cellsOf(trace, attention, from, to, half));
-  const time = { scale, title: "seconds" };
+  const time = { scale, title: "seconds", axis: { grid: false, tickCount: 8, labelOverlap: true, labelSeparation: 8 } };
   const rows = [
     ...(faces.length > 0 ? [faceRow(faces, scale)] : []),
     cells.length > 0 ? strips(trace.attention, cells, time) : timeAxis(time),
@@ -283,7 +287,7 @@ function cellsOf(trace: Trace, attention: TraceAttention, from: number, to: numb
 
 function strips(models: readonly ModelName[], cells: readonly Cell[], time: object) {
   const weighed = cells.filter(({ weight }) => weight !== null);
-  const x = { field: "from", type: "quantitative" as const, axis: { grid: false }, ...time };
+  const x = { field: "from", type: "quantitative" as const, ...time };
   const domain = models
     .map((model) => plainText(nameOf(model)))
     .filter((name) => cells.some(({ model }) => model === name));
@@ -315,7 +319,7 @@ function strips(models: readonly ModelName[], cells: readonly Cell[], time: obje
 
 /** The seconds alone, below what has no axis. */
 function timeAxis(time: object) {
-  const encoding = { x: { field: "t", type: "quantitative" as const, axis: { grid: false }, ...time } };
+  const encoding = { x: { field: "t", type: "quantitative" as const, ...time } };
   return { width: WIDTH, height: 1, data: { values: [{ t: null }] }, mark: { type: "point" as const }, encoding };
 }
 

@@ -1,8 +1,8 @@
 import { HEAT } from "../palette.ts";
 
-/** How dark a weight is drawn: from nothing at 0 to full at the highest, at least a uniform one's (1). */
+/** How dark a weight is drawn: from nothing at 0 to full at the highest, or at 2 where all are about a uniform one's (1). */
 export function weightScale(weights: readonly number[]) {
-  const highest = weights.reduce((most, weight) => Math.max(most, weight), 1);
+  const highest = weights.reduce((most, weight) => Math.max(most, weight), 2);
   return {
     field: "weight",
     type: "quantitative" as const,
