@@ -17,18 +17,24 @@ const options = z.strictObject({
     .string()
     .min(1)
     .default("anclaf-frame")
-    .describe("anclaf-frame, or the path of an .onnx file of your own with a .yaml of the same name beside it"),
+    .describe(
+      "anclaf-frame, anclaf-s, anclaf-sa, or the path of an .onnx file of your own with a .yaml of the same name beside it",
+    ),
   spec: onnxSpecSchema
     .optional()
     .describe("instead of the .yaml beside an .onnx file: how it is fed and what its outputs are"),
   preset: z
     .enum(ANCLAF_PRESETS)
     .default("small")
-    .describe("ANCLaF: the paper's networks, or the same at half the resolution"),
+    .describe("anclaf-frame: the paper's networks, or the same at half the resolution"),
   checkpoint: z
     .string()
     .optional()
-    .describe("ANCLaF: trained weights, a .safetensors file; default: the one that comes with the package"),
+    .describe("ANCLaF: trained weights, a .safetensors file; default for anclaf-frame: the one of the package"),
+  encoder: z
+    .string()
+    .optional()
+    .describe("anclaf-s, anclaf-sa: the frame model whose latents it was trained on; default: that of the package"),
   gap: z
     .number()
     .nonnegative()
@@ -53,12 +59,16 @@ export default defineStage({
   gives: "prediction",
   options,
   // Models count by their bytes, and specs by what they say, not by where they lie.
-  runtime: ["model", "spec", "checkpoint", "batch", "engine", "provider", "threads"],
-  async models({ model, spec, preset, checkpoint }): Promise<Record<string, string>> {
+  runtime: ["model", "spec", "checkpoint", "encoder", "batch", "engine", "provider", "threads"],
+  async models({ model, spec, preset, checkpoint, encoder }): Promise<Record<string, string>> {
     if (isOnnx(model)) return (await import("../systems/onnx/scoring.ts")).onnxDigests(model, spec);
-    checkName(model);
+    const name = nameOf(model);
+    if (name !== "anclaf-frame") {
+      const { anclafSequenceDigests } = await import("../systems/anclaf/sequence-scoring.ts");
+      return anclafSequenceDigests({ model: name, checkpoint, encoder });
+    }
     const { anclafFrameDigest } = await import("../systems/anclaf/scoring.ts");
-    return { [model]: await anclafFrameDigest({ preset, checkpoint }) };
+    return { [name]: await anclafFrameDigest({ preset, checkpoint }) };
   },
   run: (options, context) =>
     async function* (crops) {
@@ -73,13 +83,20 @@ export default defineStage({
 });
 
 async function open(options: Options, context: Context): Promise<Scorer> {
-  const { model, spec, preset, checkpoint, batch, engine, provider, threads } = options;
-  const run = { batch, engine, provider, threads };
-  const scorer = isOnnx(model)
-    ? await (await import("../systems/onnx/scoring.ts")).openOnnxScorer(resolve(model), run, spec)
-    : await (await import("../systems/anclaf/scoring.ts")).openAnclafFrame({ preset, checkpoint }, run);
+  const scorer = await scorerOf(options);
   for (const note of scorer.notes) context.note(note);
   return scorer;
+}
+
+async function scorerOf(options: Options): Promise<Scorer> {
+  const { model, spec, preset, checkpoint, encoder, batch, engine, provider, threads } = options;
+  const run = { batch, engine, provider, threads };
+  if (isOnnx(model)) return (await import("../systems/onnx/scoring.ts")).openOnnxScorer(resolve(model), run, spec);
+  const name = nameOf(model);
+  if (name === "anclaf-frame")
+    return (await import("../systems/anclaf/scoring.ts")).openAnclafFrame({ preset, checkpoint }, run);
+  const { openAnclafSequence } = await import("../systems/anclaf/sequence-scoring.ts");
+  return openAnclafSequence({ model: name, checkpoint, encoder }, run);
 }
 
 function scoresOf(
@@ -122,11 +139,12 @@ function predictionOf(crop: Crop, score: FaceScore | null): Prediction {
   };
 }
 
-const NAMES = ["anclaf-frame"];
+const NAMES = ["anclaf-frame", "anclaf-s", "anclaf-sa"] as const;
 const isOnnx = (model: string): boolean => /\.onnx$/i.test(model);
 
-function checkName(model: string): void {
-  if (NAMES.includes(model)) return;
+function nameOf(model: string): (typeof NAMES)[number] {
+  const known = NAMES.find((name) => name === model);
+  if (known !== undefined) return known;
   throw new PipeError(`There is no model "${model}".`, {
     hint: `Models: ${NAMES.join(", ")}; or the path of an .onnx file of your own, which ends in .onnx.`,
   });

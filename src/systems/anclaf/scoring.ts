@@ -39,15 +39,12 @@ export async function openAnclafFrame(source: AnclafScorerSource, run: ScorerRun
     provider,
     ...(threads !== undefined && { threads }),
   });
-  const trained = metadata.trainedOn === undefined ? "" : `, trained on ${metadata.trainedOn}`;
   return {
     kind: "frame",
-    about: `anclaf-frame (${source.preset}), checkpoint ${digest.slice(0, 12)}${trained}`,
+    about: `anclaf-frame (${source.preset}), checkpoint ${digest.slice(0, 12)}${trainedOn(metadata)}`,
     engine: { ...predictor.engine },
     scale,
-    notes: metadata.trainedOn?.startsWith("synthetic")
-      ? ["anclaf-frame: its weights have seen drawn faces alone; what it says of real people is for trials only."]
-      : [],
+    notes: syntheticNote("anclaf-frame", metadata),
     encode: (faces) => scoresOf(predictor, faces, sizes),
     [Symbol.asyncDispose]: () => predictor[Symbol.asyncDispose](),
   };
@@ -77,7 +74,19 @@ async function scoresOf(predictor: Predictor, faces: readonly Image[], sizes: An
   });
 }
 
-function pathOf({ preset, checkpoint }: AnclafScorerSource): string {
+type Notes = Readonly<Record<string, string>>;
+
+/** What a checkpoint says that it was trained on, to follow its name. */
+export const trainedOn = ({ trainedOn }: Notes): string => (trainedOn === undefined ? "" : `, trained on ${trainedOn}`);
+
+/** A warning where a model never saw a real face. */
+export function syntheticNote(name: string, { trainedOn }: Notes): string[] {
+  if (!trainedOn?.startsWith("synthetic")) return [];
+  return [`${name}: its weights have seen drawn faces alone; what it says of real people is for trials only.`];
+}
+
+/** The checkpoint of a frame model: the one that is named, or else the package's. */
+export function pathOf({ preset, checkpoint }: AnclafScorerSource): string {
   const path = checkpointFor({ preset, checkpoint });
   if (path !== undefined) return path;
   throw new PipeError(`No weights of anclaf-frame come with this package for the preset ${preset}.`, {
@@ -88,7 +97,8 @@ function pathOf({ preset, checkpoint }: AnclafScorerSource): string {
 const interval = z.tuple([z.number(), z.number()]).refine(([low, high]) => low < high);
 const range = z.object({ valence: interval, arousal: interval });
 
-function scaleIn(note: string | undefined, path: string): Scale {
+/** The range in a checkpoint's notes. */
+export function scaleIn(note: string | undefined, path: string): Scale {
   if (note === undefined) return UNIT_SCALE;
   try {
     return range.parse(JSON.parse(note));
