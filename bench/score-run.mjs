@@ -38,7 +38,7 @@ async function pipeline() {
   const output = await mkdtemp(join(tmpdir(), "bench-score-"));
   const clock = newClock();
   if (whole) clock.start();
-  await using processes = jobs > 1 ? new TaskProcesses(jobs) : undefined;
+  const processes = jobs > 1 ? new TaskProcesses(jobs) : undefined;
   try {
     const yaml = fileURLToPath(new URL("../pipelines.yaml", import.meta.url));
     const bound = bind(load(yaml, stages).score, stages, { input: videos, output, ...(fps && { fps }) });
@@ -50,6 +50,7 @@ async function pipeline() {
     const count = (of) => items.reduce((total, { counts }) => total + of(counts), 0);
     return { ...times, frames: count(({ sampled }) => sampled), faces: count(({ rows }) => rows.ok) };
   } finally {
+    await processes?.[Symbol.asyncDispose]();
     await rm(output, { recursive: true });
   }
 }

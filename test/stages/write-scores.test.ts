@@ -6,6 +6,7 @@ import { digestOf } from "../../src/digest.ts";
 import { seeded } from "../../src/random.ts";
 import type { Prediction, Source } from "../../src/records.ts";
 import { readScores } from "../../src/report/scores/entry.ts";
+import { verifyScores } from "../../src/report/scores/verify.ts";
 import { stages } from "../../src/stages/index.ts";
 import writeScores from "../../src/stages/write-scores.ts";
 import { folder } from "../cache/helpers.ts";
@@ -113,6 +114,18 @@ it("does not take damaged scores for done, and mends them", async () => {
   await using output = await folder();
   const { path } = await publish(output.path);
   const before = await filesOf(output.path);
+  const verified = async () => {
+    const said: string[] = [];
+    for await (const { ok, problems } of verifyScores(output.path)) said.push(ok ? "ok" : problems.join("; "));
+    return said;
+  };
+  expect(await verified()).toEqual(["ok"]);
+  await writeFile(join(path, "note.txt"), "mine");
+  await writeFile(join(path, "subtitles.vtt"), (await readFile(join(path, "subtitles.vtt"), "utf8")).replace("V", "W"));
+  expect((await verified())[0]).toMatch(
+    /^note.txt does not belong to the scores; subtitles.vtt was changed: its sha256 is/,
+  );
+  await rm(join(path, "note.txt"));
   for (const harm of [
     () => rm(join(path, "scores.parquet")),
     () => writeFile(join(path, "summary.json"), "{}"),
@@ -124,6 +137,7 @@ it("does not take damaged scores for done, and mends them", async () => {
   ]) {
     await harm();
     expect(await cachedFor(output.path)).toBeUndefined();
+    expect(await verified()).not.toEqual(["ok"]);
     await publish(output.path);
     expect(await filesOf(output.path)).toEqual(before);
   }
