@@ -5,7 +5,7 @@ import { type frameRuns, type Said, type SequenceRun, scoresOf } from "./sequenc
 import type { ReportTable } from "./table.ts";
 
 /** What every model of `train-seq` is called in tables. */
-const FAMILIES: Readonly<Record<string, { readonly family: string; readonly role: Role }>> = {
+export const FAMILIES: Readonly<Record<string, { readonly family: string; readonly role: Role }>> = {
   "anclaf-s": { family: "ANCLaF-S", role: "model" },
   "anclaf-sa": { family: "ANCLaF-SA", role: "model" },
   uniform: { family: "ANCLaF-SA, even weights", role: "control" },
@@ -65,7 +65,8 @@ export function sequenceTables(options: SequenceTablesOptions): { name: string; 
   ];
 }
 
-function modelsOf({ runs, frames, oracle }: SequenceTablesOptions): ModelResults[] {
+/** Ours, and what stands beside them: the frame model, controls, the training mean, the best possible. */
+export function modelsOf({ runs, frames, oracle }: SequenceTablesOptions): ModelResults[] {
   const models: ModelResults[] = [];
   const add = (
     name: Pick<ModelResults, "family" | "n" | "role">,
@@ -115,7 +116,7 @@ function modelsOf({ runs, frames, oracle }: SequenceTablesOptions): ModelResults
 }
 
 /** Models that scored other frames cannot be compared. */
-function differingFrames(runs: readonly SequenceRun[]): string[] {
+export function differingFrames(runs: readonly SequenceRun[]): string[] {
   const folds = [...new Set(runs.map(({ fold }) => fold))];
   return folds.flatMap((fold) => {
     const counts = new Set(runs.filter((run) => run.fold === fold).map(({ steps }) => steps.length));

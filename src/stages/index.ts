@@ -12,6 +12,7 @@ import labelFaces from "./label-faces.ts";
 import predictAffect from "./predict-affect.ts";
 import readFaces from "./read-faces.ts";
 import readLatents from "./read-latents.ts";
+import reportSeq from "./report-seq.ts";
 import splitFaces from "./split-faces.ts";
 import trainAnclaf from "./train-anclaf.ts";
 import trainSeq from "./train-seq.ts";
@@ -34,6 +35,7 @@ export const stages = {
   "predict-affect": predictAffect,
   "read-faces": readFaces,
   "read-latents": readLatents,
+  "report-seq": reportSeq,
   "split-faces": splitFaces,
   "train-anclaf": trainAnclaf,
   "train-seq": trainSeq,

@@ -16,7 +16,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "report-"));
   await writeExperimentReport(experiment, join(folder, "one"));
   page = await readFile(join(folder, "one", "index.html"), "utf8");
-});
+}, 300_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const filesIn = async (place: string) => {
@@ -94,7 +94,7 @@ describe("files", () => {
     }
   });
 
-  test("the same experiment gives the same bytes", async () => {
+  test("the same experiment gives the same bytes", { timeout: 300_000 }, async () => {
     const again = randomExperiment({ lengths: [2, 4], frames: 40 });
     await writeExperimentReport(again, join(folder, "two"));
     const [one, two] = [join(folder, "one"), join(folder, "two")];

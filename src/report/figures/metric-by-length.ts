@@ -44,6 +44,8 @@ interface Point {
   readonly mean: number;
   readonly low: number | null;
   readonly high: number | null;
+  /** Of the point, where one is drawn; the name that Vega has for it. */
+  readonly shape?: string;
 }
 
 function linesOf({ models, paper }: Experiment, palette: Palette): Line[] {
@@ -84,7 +86,7 @@ function panel(experiment: Experiment, lines: readonly Line[], metric: Metric): 
   const legend = { orient: "bottom" as const, columns: 2, symbolType: "stroke" as const };
   const domain = lines.map(({ label }) => label);
   const color = { ...by, legend, scale: { domain, range: lines.map(({ colour }) => colour) } };
-  const shape = { ...by, legend: null, scale: { domain, range: lines.map((_, i) => SHAPES[i % SHAPES.length]!) } };
+  const shape = { field: "shape", type: "nominal" as const, scale: null, legend: null };
   const strokeDash = { ...by, legend, scale: { domain, range: lines.map(({ dash }) => [...dash]) } };
   const plot = (dimension: Dimension, lowest: boolean) => {
     const of = (all: readonly Point[]) => ({ values: all.filter((point) => point.dimension === dimension) });
@@ -130,14 +132,14 @@ function oursOf(models: readonly ModelResults[], lines: readonly Line[], metric:
     models
       .filter((model) => model.family === family && model.n !== null)
       .flatMap(({ n, runs }) => {
+        const shape = SHAPES[rank % SHAPES.length]!;
         const x = n! * 2 ** ((rank - (ours.length - 1) / 2) * apart);
         return DIMENSIONS.flatMap((dimension): Point[] => {
           const spread = summaryOf(runs, dimension, metric);
           if (spread === null) return [];
           const { mean, sd } = spread;
-          return [
-            { label, dimension, x, mean, low: sd === null ? null : mean - sd, high: sd === null ? null : mean + sd },
-          ];
+          const [low, high] = sd === null ? [null, null] : [mean - sd, mean + sd];
+          return [{ label, dimension, x, mean, low, high, shape }];
         });
       }),
   );

@@ -178,7 +178,9 @@ function legendOf(
 }
 
 function scoresInWords(scores: AffectScores, dimension: Two, metrics: readonly Metric[]): string {
-  return metrics.map((metric) => scoreOf(scores, dimension, metric)?.toFixed(2) ?? "–").join(" · ");
+  const figure = (value: number) => value.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
+  const shown = metrics.map((metric) => scoreOf(scores, dimension, metric));
+  return shown.map((value) => (value === null ? "–" : figure(value))).join(" · ");
 }
 
 function lineLayer(
