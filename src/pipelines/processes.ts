@@ -31,13 +31,22 @@ export class TaskProcesses implements AsyncDisposable {
   }
 
   readonly perform: Perform = async (task, tools) => {
-    const process = this.#idle.pop() ?? new TaskProcess(this.#stages, this.#share);
+    const process = this.#rested() ?? new TaskProcess(this.#stages, this.#share);
     this.#all.add(process);
     const outcome = await process.perform(task, tools);
     if (process.alive) this.#idle.push(process);
     else this.#all.delete(process);
     return outcome;
   };
+
+  /** One that waits for a task, and did not die meanwhile. */
+  #rested(): TaskProcess | undefined {
+    for (let process = this.#idle.pop(); process; process = this.#idle.pop()) {
+      if (process.alive) return process;
+      this.#all.delete(process);
+    }
+    return undefined;
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#all].map((process) => process.end()));

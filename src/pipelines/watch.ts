@@ -56,7 +56,7 @@ export class News {
     const now = Date.now();
     const known = this.#looks.get(path);
     // What is seen for the first time may have lain there for long; what has changed since is only as old as that.
-    const since = known === undefined ? changed : known.print === print ? known.since : now;
+    const since = known === undefined ? Math.min(changed, now) : known.print === print ? known.since : now;
     this.#looks.set(path, { print, since });
     return now - since >= this.#steady ? print : undefined;
   }

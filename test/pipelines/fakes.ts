@@ -4,6 +4,7 @@ import { readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { CORES_VARIABLE } from "../../src/cores.ts";
 import type { Json } from "../../src/digest.ts";
 import type { Frame, Latent } from "../../src/records.ts";
 import { type Cached, defineStage, type Stages } from "../../src/stages/define.ts";
@@ -12,7 +13,7 @@ import { counted } from "../stages/fakes.ts";
 /** What the fakes did, for tests to look at and to steer. */
 export const seen = { begun: [] as string[], models: 0, shared: 0, hold: undefined as Promise<void> | undefined };
 
-/** Every file of a folder is a "video" with one frame a byte; "x" is a damaged frame, "!" fails, "~" stops at a drain; *.no is refused. */
+/** Every file of a folder is a "video" with one frame a byte; "x" is a damaged frame, "!" fails, "^" kills its process, "~" stops at a drain; *.no is refused. */
 const readBytes = defineStage({
   name: "read-bytes",
   summary: "a folder's files → frame*, one for each byte",
@@ -53,6 +54,8 @@ const readBytes = defineStage({
             continue;
           }
           if (byte === 0x21) throw new RangeError("exclamation");
+          // Only where it is a process that does tasks for another.
+          if (byte === 0x5e && process.env[CORES_VARIABLE] !== undefined) process.kill(process.pid, "SIGKILL");
           if (byte === 0x7e) await drained(context.drain);
           ledger.add("decoded");
           if (index % every) {

@@ -23,7 +23,7 @@ async function sums(output: string): Promise<Record<string, string>> {
   );
 }
 
-it("tasks in processes of their own end as they do here, bad ones too; one whose process dies fails alone", async () => {
+it("tasks in processes of their own end as they do here, bad ones too", async () => {
   const input = await temporary();
   const contents = { a: "abc", b: "a!c", c: "xbc", "d.no": "", e: "abcdef", f: "abc" };
   for (const [name, text] of Object.entries(contents)) await writeFile(path.join(input, name), text);
@@ -70,4 +70,29 @@ it("tasks in processes of their own end as they do here, bad ones too; one whose
     "cached",
     "done",
   ]);
+});
+
+it("a task whose process dies fails alone, and what is interrupted is stopped", async () => {
+  const [input, output] = [await temporary(), await temporary()];
+  for (const [name, text] of Object.entries({ a: "abc", b: "a^c", c: "bc", d: "d" }))
+    await writeFile(path.join(input, name), text);
+  await using processes = new TaskProcesses(2, module);
+  const { report } = await go(input, output, { jobs: 2, perform: processes.perform });
+  expect(report.items.map(({ source, status, reason }) => [source.name, status, reason])).toEqual([
+    ["a", "done", undefined],
+    ["b", "failed", "The process that worked on it ended too soon (SIGKILL)."],
+    ["c", "done", undefined],
+    ["d", "done", undefined],
+  ]);
+  await writeFile(path.join(input, "a"), "a~");
+  const drain = new AbortController();
+  const stopped = await go(input, await temporary(), {
+    drain: drain.signal,
+    perform(task, tools) {
+      setTimeout(() => drain.abort(), 50);
+      return processes.perform(task, tools);
+    },
+  });
+  expect(stopped.exitCode).toBe(130);
+  expect(stopped.report.items.map(({ status }) => status)).toEqual(["stopped"]);
 });
