@@ -249,6 +249,7 @@ async function publishOne(
   const about = {
     preset: input.preset,
     input: input.kind,
+    variant: rung.variant,
     attention: rung.variant === "sa" ? attention : rung.variant === "uniform" ? "uniform" : "none",
     n: rung.n,
   };
