@@ -5,7 +5,9 @@ import type { Figure, Panel } from "./figure.ts";
 
 /** Whether attention goes to what moves: correlations and gains with their intervals; undefined where none were taken. */
 export function correlationFigure({ correlations }: Experiment, palette: Palette): Figure | undefined {
-  if (correlations.length === 0) return undefined;
+  // Windows of two steps leave attention no choice, and nothing to draw.
+  if (correlations.every(({ result }) => result.correlation.mean === null && result.gain.mean === null))
+    return undefined;
   return {
     id: "attention-and-movement",
     title: "Does attention go to what moves?",
