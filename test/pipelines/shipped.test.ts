@@ -61,8 +61,8 @@ describe("pipelines.yaml", () => {
     expect(rows.report.totals.counts.rows).toEqual(first.report.totals.counts.rows);
   });
 
-  it("train-anclaf, evaluate and extract-faces run on one fold of a few drawn faces", {
-    timeout: 300_000,
+  it("train-anclaf, extract-faces, train-seq and what reads them run on one fold of a few drawn faces", {
+    timeout: 900_000,
   }, async () => {
     const [data, trained, output] = [path.join(await temporary(), "data"), await temporary(), await temporary()];
     await synthFaces({ clips: 5, frames: 3, actors: 5, output: data });
@@ -86,10 +86,31 @@ describe("pipelines.yaml", () => {
     expect(zero.report.totals.counts.rows.ok).toBe(15);
     const one = run(bind(pipelines["extract-faces"]!, stages, { ...extracted, fold: "1" }, faces), { stages });
     await expect(one).rejects.toThrow(/no finished training of fold 1/);
+
+    // Features, sequence models on them, their tables, and the page with everything.
+    const [features, seq] = [await temporary(), await temporary()];
+    const onward = async (name: string, given: Record<string, Json>) =>
+      expect((await run(bind(pipelines[name]!, stages, given), { stages })).exitCode).toBe(0);
+    await onward("extract-features", { input: extracted.output, models: trained, output: features, fold: 0 });
+    await onward("train-seq", { input: features, output: seq, fold: 0, n: 2, curriculum: [2], steps: 2 });
+    const [tables, page] = [await temporary(), await temporary()];
+    await onward("evaluate-seq", { input: seq, frames: trained, output: tables });
+    expect(readFileSync(path.join(tables, "tables.md"), "utf8")).toContain("| ANCLaF-SA-2 |");
+    await onward("report-seq", { input: seq, frames: trained, output: page });
+    const html = readFileSync(path.join(page, "index.html"), "utf8");
+    for (const text of [
+      "Not real data.",
+      "ANCLaF-SA-2",
+      "Best possible-2",
+      "data:image/png;base64,",
+      "motion of the landmarks",
+    ])
+      expect(html).toContain(text);
   });
 
   it("has no pipeline that is not run above", () => {
-    const others = ["evaluate", "extract-faces", "inspect-latents", "train-anclaf"];
+    const sequences = ["evaluate-seq", "extract-features", "report-seq", "train-seq"];
+    const others = ["evaluate", "extract-faces", "inspect-latents", "train-anclaf", ...sequences];
     expect(Object.keys(pipelines).sort()).toEqual([...Object.keys(SHORT), ...others].sort());
   });
 });
