@@ -43,7 +43,7 @@ const schema = z.strictObject({
     .describe(
       "train what would explain a gain without attention: even weights, more steps, shuffled frames, no memory",
     ),
-  steps: z.int().positive().default(500).describe("iterations of each training on the way"),
+  steps: z.int().positive().default(300).describe("iterations of each training on the way"),
   seed: z.int().nonnegative().default(1).describe("decides weights and order"),
   batchFrames: z
     .int()
