@@ -157,7 +157,13 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
       time: `${Math.round((performance.now() - startedAt) / 1000)} s`,
       seed,
       metrics,
-      more: { preset, zq, fold: `${fold.fold} of ${fold.folds}`, data: source.digest },
+      more: {
+        preset,
+        zq,
+        fold: `${fold.fold} of ${fold.folds}`,
+        data: source.digest,
+        range: JSON.stringify(store.range),
+      },
     },
   });
 }
