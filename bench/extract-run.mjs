@@ -50,7 +50,7 @@ async function pipeline(stages) {
   const output = await mkdtemp(join(tmpdir(), "bench-extract-"));
   const clock = newClock();
   try {
-    const bound = bind(load(yaml, stages)["extract-latents"], stages, { input: videos, output, preset });
+    const bound = bind(load(yaml, stages)["extract-latents"], stages, { input: videos, output, preset, crop: "box" });
     for (const { stage, options } of bound.steps) Object.assign(options, set[stage]);
     const nothing = () => {};
     const progress = { begin: nothing, note: nothing, end: nothing, item: () => clock.start() };
