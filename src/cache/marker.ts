@@ -30,8 +30,8 @@ const shard = z.strictObject({
   scale: z.array(z.number()).readonly().optional(),
   offset: z.array(z.number()).readonly().optional(),
 });
-const marker = z.strictObject({
-  format: z.literal(FORMAT),
+/** What a marker says of the task that published it. */
+export const taskFields = {
   key: sha256,
   keyParts: json,
   source: z.strictObject({ name: z.string(), bytes: count, digest: sha256 }),
@@ -48,6 +48,10 @@ const marker = z.strictObject({
   }),
   facts: z.record(z.string(), json),
   versions: z.record(z.string(), z.string()),
+};
+const marker = z.strictObject({
+  format: z.literal(FORMAT),
+  ...taskFields,
   latents: z.strictObject({
     /** Shape of every latent, channel first; null where no row has one. */
     shape: z.array(z.int().positive()).readonly().nullable(),

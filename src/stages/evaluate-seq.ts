@@ -1,10 +1,8 @@
-import { basename, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import { TextFile } from "../cache/text-file.ts";
-import { digestOf } from "../digest.ts";
-import { PipeError } from "../errors.ts";
 import { defineStage } from "./define.ts";
-import { readEvidence } from "./sequence-evidence.ts";
+import { readEvidence, trainingsSource } from "./sequence-evidence.ts";
 
 /**
  * The papers' tables of sequence models: every finished training of `train-seq` together, beside the frame
@@ -29,15 +27,7 @@ export default defineStage({
   runtime: ["input", "output"],
   output: ({ output }) => output,
   async *sources({ input }) {
-    const { sequenceRuns } = await import("../report/sequence-runs.ts");
-    const folder = resolve(input);
-    const runs = await sequenceRuns(folder);
-    if (runs.length === 0)
-      throw new PipeError(`${input} holds no finished training of sequences.`, {
-        hint: "pipe run train-seq makes one.",
-      });
-    const digest = digestOf(runs.map(({ result }) => ({ key: result.key, files: result.files })));
-    yield { path: folder, name: basename(folder), bytes: 0, digest };
+    yield await trainingsSource(input);
   },
   run: ({ frames, output }, context) =>
     async function* () {

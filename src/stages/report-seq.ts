@@ -1,11 +1,10 @@
-import { basename, resolve } from "node:path";
+import { resolve } from "node:path";
 import { z } from "zod";
-import { digestOf } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import type { Face, Trace } from "../report/experiment.ts";
 import type { TestTrack } from "../report/sequence-traces.ts";
 import { type Context, defineStage } from "./define.ts";
-import { readEvidence } from "./sequence-evidence.ts";
+import { readEvidence, trainingsSource } from "./sequence-evidence.ts";
 
 /**
  * The evidence of sequence models as one page: the papers' tables with ours beside them, scores against the window's length,
@@ -29,18 +28,10 @@ export default defineStage({
       ),
     output: z.string().min(1).default("data/runs/report-seq").describe("folder of the page, and of this alone"),
   }),
-  runtime: ["input", "frames", "output"],
+  runtime: ["input", "output"],
   output: ({ output }) => output,
   async *sources({ input }) {
-    const { sequenceRuns } = await import("../report/sequence-runs.ts");
-    const folder = resolve(input);
-    const runs = await sequenceRuns(folder);
-    if (runs.length === 0)
-      throw new PipeError(`${input} holds no finished training of sequences.`, {
-        hint: "pipe run train-seq makes one.",
-      });
-    const digest = digestOf(runs.map(({ result }) => ({ key: result.key, files: result.files })));
-    yield { path: folder, name: basename(folder), bytes: 0, digest };
+    yield await trainingsSource(input);
   },
   run: ({ frames, output }, context) =>
     async function* () {

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
+import { digestOf } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import { toNative } from "../nn/label-scale.ts";
+import type { Source } from "../records.ts";
 import type { PaperResults } from "../report/experiment.ts";
 import type { frameRuns, Said, SequenceRun } from "../report/sequence-runs.ts";
 import type { SequenceTablesOptions } from "../report/sequence-tables.ts";
@@ -13,6 +15,17 @@ import type { Context } from "./define.ts";
 export interface SequenceEvidence extends SequenceTablesOptions {
   /** Name of the data that all were trained on. */
   readonly dataset: string;
+}
+
+/** All finished trainings of `train-seq` below `input`, as one source. Throws a PipeError where there are none. */
+export async function trainingsSource(input: string): Promise<Source> {
+  const { sequenceRuns } = await import("../report/sequence-runs.ts");
+  const folder = resolve(input);
+  const runs = await sequenceRuns(folder);
+  if (runs.length === 0)
+    throw new PipeError(`${input} holds no finished training of sequences.`, { hint: "pipe run train-seq makes one." });
+  const digest = digestOf(runs.map(({ result }) => ({ key: result.key, files: result.files })));
+  return { path: folder, name: basename(folder), bytes: 0, digest };
 }
 
 /**

@@ -1,12 +1,13 @@
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, stat, writeFile } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
 import { z } from "zod";
 import { diskError, syncFolder } from "../../cache/disk.ts";
-import { VERSIONS } from "../../cache/marker.ts";
+import { taskFields, VERSIONS } from "../../cache/marker.ts";
 import { publish } from "../../cache/publish.ts";
+import { readSealed, sealed } from "../../cache/sealed.ts";
 import type { TempFolder } from "../../cache/temp.ts";
-import { canonical, digestFile, digestOf, type Json } from "../../digest.ts";
-import { type Source, STATUSES, VERDICTS } from "../../records.ts";
+import { digestFile, type Json } from "../../digest.ts";
+import type { Source } from "../../records.ts";
 import { safeName } from "../../safe-name.ts";
 
 /** The commit marker: written last, so a folder without it was never finished. */
@@ -14,26 +15,10 @@ export const MARKER = "marker.json";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const count = z.int().nonnegative();
-const json = z.json() as unknown as z.ZodType<Json>;
 const schema = z.strictObject({
   format: z.literal(1),
   kind: z.literal("scores"),
-  key: sha256,
-  keyParts: json,
-  source: z.strictObject({ name: z.string(), bytes: count, digest: sha256 }),
-  verdict: z.enum(VERDICTS),
-  detail: z.string().optional(),
-  counts: z.strictObject({
-    demuxed: count,
-    decoded: count,
-    failed: count,
-    sampled: count,
-    skipped: count,
-    extra: count,
-    rows: z.record(z.enum(STATUSES), count),
-  }),
-  facts: z.record(z.string(), json),
-  versions: z.record(z.string(), z.string()),
+  ...taskFields,
   /** What an index shows of it. */
   overview: z.strictObject({
     frames: count,
@@ -102,12 +87,12 @@ export async function readScores(folder: string, { hash = false } = {}): Promise
 
 /** The marker, if it is whole and as it was written; nothing is said of the files. */
 export async function readMarker(folder: string): Promise<ScoreMarker | undefined> {
-  try {
-    const { sha256: seal, ...rest } = JSON.parse(await readFile(join(folder, MARKER), "utf8")) as Record<string, Json>;
-    return seal === digestOf(rest) ? schema.safeParse(rest).data : undefined;
-  } catch {
-    return undefined;
-  }
+  const said = await readSealed(join(folder, MARKER), {
+    schema,
+    format: 1,
+    kind: { name: "scores", words: "a video's scores" },
+  });
+  return "problem" in said ? undefined : said;
 }
 
 /**
@@ -129,10 +114,11 @@ export async function publishScores(
     }),
   );
   const marker = schema.parse({ format: 1, kind: "scores", versions: VERSIONS, files, ...said });
-  const plain = JSON.parse(canonical(marker as unknown as Json)) as Record<string, Json>;
   try {
-    const text = `${JSON.stringify({ ...plain, sha256: digestOf(plain) }, null, 2)}\n`;
-    await writeFile(join(entry, MARKER), text, { flag: "wx", flush: true });
+    await writeFile(join(entry, MARKER), sealed(marker as unknown as Record<string, Json>), {
+      flag: "wx",
+      flush: true,
+    });
     await syncFolder(entry);
   } catch (error) {
     throw diskError(error, place);
