@@ -17,16 +17,18 @@ export type Dimension = (typeof DIMENSIONS)[number];
  *     carrier(t) = c(t) + tremor
  *
  * `level` moves the mouth's corners (valence) or brows and lids (arousal). It is the label's expression, late by the
- * muscles' lag, but with a rhythm of about the same size laid over it, as speech and gestures lay theirs over a real
- * face: ONE FRAME IS AMBIGUOUS, for a raised corner may be pleasure or the rhythm. `carrier` moves another part of the
- * face (the opening of the mouth; the slant of the brows): c is a damped oscillator, kept going by chance, and the rhythm
- * is its SPEED: dc/dt = 2π·hertz·r, with c and r of unit variance. Where a part stands says nothing about how fast it
- * moves, so one frame tells nothing of r; some frames in order do, and then level − rhythm·r is what is felt. Tremor,
- * drawn anew for each frame, hides the speed between two neighbours; about 160 ms of frames bring it out, and longer
- * ones add little. A rhythm this slow hardly averages out within 160 ms.
+ * muscles' lag, but with a rhythm of about the same size laid over it, as speech lays its syllables over a real face,
+ * about six a second: ONE FRAME IS AMBIGUOUS, for a raised corner may be pleasure or a syllable. A window of 160 ms is
+ * about one turn of the rhythm: over it the rhythm averages out, and level is what is felt. Longer windows add little.
  *
- * The order matters: reversed time turns the sign of the speed. A linear predictor of shuffled frames keeps hardly any
- * of the gain; a clever one that looks at how the frames scatter still learns |r|, and keeps about two fifths.
+ * `carrier` moves another part of the face (the opening of the mouth; the slant of the brows): c is a damped
+ * oscillator, kept going by chance, and the rhythm is its SPEED: dc/dt = 2π·hertz·r, with c and r of unit variance.
+ * Where a part stands says nothing about how fast it moves, so one frame tells nothing of r; some frames in order do,
+ * and then less than a turn is enough. Tremor, drawn anew for each frame, hides the speed between two neighbours.
+ *
+ * So there are two ways to the gain. Averaging needs no order, is easily learned and does best at whole turns; in fewer
+ * frames, order and carrier are worth as much again. A rhythm much slower than a window leaves only the second way,
+ * which a recurrent network did not learn from some hundreds of clips.
  *
  * Rest (the actor's face at rest) and mask (how a clip's face differs from what is felt) cannot be told from mood by any
  * window: they bound what is reachable.
@@ -61,9 +63,9 @@ export const MODEL: Readonly<Record<Dimension, DimensionModel>> = {
     rest: 0.12,
     mask: 0.16,
     rhythm: 0.6,
-    hertz: 0.65,
-    fading: 1,
-    tremor: { level: 0.1, carrier: 0.2 },
+    hertz: 6,
+    fading: 2,
+    tremor: { level: 0.1, carrier: 0.8 },
   },
   arousal: {
     mood: 0.32,
@@ -73,9 +75,9 @@ export const MODEL: Readonly<Record<Dimension, DimensionModel>> = {
     rest: 0.12,
     mask: 0.16,
     rhythm: 0.62,
-    hertz: 0.6,
-    fading: 1,
-    tremor: { level: 0.1, carrier: 0.18 },
+    hertz: 5.6,
+    fading: 2,
+    tremor: { level: 0.1, carrier: 0.8 },
   },
 };
 

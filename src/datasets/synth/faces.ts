@@ -87,7 +87,7 @@ export async function synthFaces(options: FacesOptions): Promise<SynthesisedFace
 const LAYOUT: Readonly<Record<LayoutName, FaceLayout>> = { "afew-va": afewVaLayout, sewa: sewaLayout };
 
 /** To be raised whenever the same options give other bytes. */
-const VERSION = 1;
+const VERSION = 2;
 
 function recipeOf({ layout = "afew-va", clips = 600, frames = 32, actors, seed = 1, rate = 50 }: FacesOptions): Recipe {
   if (!LAYOUTS.includes(layout))

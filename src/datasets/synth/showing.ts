@@ -9,7 +9,7 @@ import type { Expression } from "./expression.ts";
  * `blink` 0..1 closes the eyes.
  *
  * In a 128 × 128 crop a face unit is about 50 pixels: one standard deviation of a carrier is about 3 pixels, and
- * carriers move by about 1.2 standard deviations in 160 ms.
+ * carriers move by about 0.7 standard deviations in 20 ms.
  */
 export function showing({ valence, arousal }: Tracks, i: number, blink = 0): Expression {
   const pleased = soft(valence.level[i]!);
@@ -17,10 +17,10 @@ export function showing({ valence, arousal }: Tracks, i: number, blink = 0): Exp
   return {
     mouthCurve: 0.27 * pleased,
     mouthWidth: 0.37 + 0.08 * pleased,
-    mouthOpen: 0.32 / (1 + Math.exp(0.6 - valence.carrier[i]!)),
+    mouthOpen: 0.32 / (1 + Math.exp(0.6 - 0.8 * valence.carrier[i]!)),
     cheekRaise: 0.02 * (1 + pleased),
     browRaise: 0.12 * lively,
-    browSlope: 0.2 * Math.tanh(0.5 * arousal.carrier[i]!),
+    browSlope: 0.2 * Math.tanh(0.4 * arousal.carrier[i]!),
     eyeOpen: (0.205 + 0.075 * lively) * (1 - 0.95 * blink),
   };
 }
