@@ -54,10 +54,14 @@ function entryOf(folder: string, marker: Marker): Stored {
     bytes: marker.files.reduce((sum, file) => sum + file.bytes, 0),
     digest: contentDigest(marker),
     recipe: recipeOf(marker.keyParts),
-    clip: clipSchema.safeParse(marker.facts.clip).data,
+    clip: clipIn(marker),
     marker,
   };
 }
+
+/** Whose fold an entry is of, where it is of one. */
+export const clipIn = ({ facts }: Pick<Marker, "facts">): FoldedClip | undefined =>
+  clipSchema.safeParse(facts.clip).data;
 
 const clipSchema: z.ZodType<FoldedClip> = z.object({
   id: z.string(),

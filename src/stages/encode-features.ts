@@ -1,13 +1,12 @@
-import { stat } from "node:fs/promises";
 import { z } from "zod";
-import { fingerprint } from "../cache/fingerprint.ts";
 import { ENGINES, PROVIDERS } from "../compile/types.ts";
-import { canonical, digestFile, digestOf, type Json } from "../digest.ts";
+import { canonical, type Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import { inBatches } from "../nn/batches.ts";
-import type { Latent, Source } from "../records.ts";
+import type { Latent } from "../records.ts";
 import { ANCLAF_PRESETS } from "../systems/anclaf/presets.ts";
 import { defineStage } from "./define.ts";
+import { frameModel } from "./frame-model.ts";
 
 const schema = z.strictObject({
   preset: z.enum(ANCLAF_PRESETS).default("small").describe("size of the networks that made the latents"),
@@ -25,8 +24,6 @@ const schema = z.strictObject({
   provider: z.enum(PROVIDERS).default("cpu").describe("ONNX Runtime's execution provider"),
   threads: z.int().positive().optional().describe("threads of the encoder; default: the machine's cores"),
 });
-type Options = z.output<typeof schema>;
-
 /**
  * The second level of a cache: latents ZQ through the frozen encoder of the frame combiner that was trained with them, to
  * the features that the sequence models' memory reads. Everything else of a latent stays with it, and so do the facts.
@@ -41,14 +38,14 @@ export default defineStage({
   // Models count by their bytes, not by their paths.
   runtime: ["models", "checkpoint", "batch", "engine", "provider", "threads"],
   async modelsFor(options, source): Promise<Record<string, string>> {
-    const { digest, latents } = await modelOf(options, source);
+    const { digest, latents } = await frameModel(options, source.path, source.name);
     // How the latents were made is part of how the features were.
     return { anclaf: digest, latents };
   },
   run: (options, context) =>
     async function* (latents) {
       const { preset, batch, engine, provider, threads } = options;
-      const { path: checkpoint } = await modelOf(options, context.source);
+      const { path: checkpoint } = await frameModel(options, context.source.path, context.source.name);
       const name = `encode-features ${canonical({ ...options, checkpoint } as Json)}`;
       const encoder = await context.shared(name, async () => {
         const { openFeatureEncoder } = await import("../systems/anclaf/features.ts");
@@ -71,69 +68,6 @@ export default defineStage({
       }
     },
 });
-
-interface Model {
-  readonly path: string;
-  readonly digest: string;
-  /** sha256 of the steps that made the latents. */
-  readonly latents: string;
-}
-
-/**
- * The model whose G and D made a source's latents, which has the combiner that was trained with them. Throws a PipeError
- * that names the field when the latents are another model's.
- */
-async function modelOf(options: Options, source: Source): Promise<Model> {
-  const { readMarker } = await import("../cache/marker.ts");
-  const marker = await readMarker(source.path);
-  if ("problem" in marker)
-    throw new PipeError(`${source.name}: nobody knows what made its latents: ${marker.problem}.`, {
-      hint: "Begin the pipeline with read-latents on what extract-latents or extract-faces made.",
-    });
-  const { path, digest } = await wantedModel(options, source);
-  const steps = stepsSchema.safeParse(marker.keyParts).data?.steps ?? [];
-  const made = steps.find(({ stage }) => stage === "encode-latents")?.models.anclaf;
-  if (made !== digest)
-    throw new PipeError(
-      `${source.name}: encode-latents.models.anclaf is ${made?.slice(0, 12) ?? "none (untrained)"} where ${digest.slice(0, 12)} is wanted: its latents are not by ${path}.`,
-      {
-        hint: source.clip
-          ? "Name the trainings that made them: --models DIR; or make them again: pipe run extract-faces"
-          : "Name the checkpoint that made them: --checkpoint FILE; or make them again: pipe run extract-latents",
-      },
-    );
-  return { path, digest, latents: digestOf(steps as unknown as Json) };
-}
-
-const stepsSchema = z.object({
-  steps: z.array(z.looseObject({ stage: z.string(), models: z.record(z.string(), z.string()) })),
-});
-
-async function wantedModel({ models, checkpoint, preset }: Options, { clip, name }: Source) {
-  if (clip !== undefined) {
-    const { foldModel } = await import("../report/fold-model.ts");
-    return foldModel(models, clip, preset);
-  }
-  const { checkpointFor } = await import("../systems/anclaf/load.ts");
-  const path = checkpointFor({ preset, checkpoint });
-  if (path === undefined)
-    throw new PipeError(`${name}: no trained weights come with the package for the preset ${preset}.`, {
-      hint: "Name the checkpoint that made the latents: --checkpoint FILE",
-    });
-  return { path, digest: await fileDigest(path) };
-}
-
-/** Hashed once a process, and again when the file changes. */
-async function fileDigest(path: string): Promise<string> {
-  const stats = await stat(path, { bigint: true }).catch(() => undefined);
-  if (stats === undefined) throw new PipeError(`${path}: the checkpoint does not exist.`);
-  const key = `${path} ${fingerprint(stats)}`;
-  const digest = digests.get(key) ?? digestFile(path);
-  digests.set(key, digest);
-  return digest;
-}
-
-const digests = new Map<string, Promise<string>>();
 
 function fitting({ z, shape }: Latent, wanted: readonly number[], preset: string): Float32Array {
   if (shape.join() === wanted.join()) return z!;

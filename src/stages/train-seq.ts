@@ -1,5 +1,5 @@
 import { mkdir, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import type { WindowReader } from "../cache/window-reader.ts";
 import { ENGINES, PROVIDERS } from "../compile/types.ts";
@@ -9,10 +9,11 @@ import { digestOf, type Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import type { TrainingResult } from "../report/training-result.ts";
 import { PAPER_LENGTHS, type Rung, rungsOf, SEQUENCE_MODELS } from "../systems/anclaf/curriculum.ts";
-import { SEQUENCE_ATTENTIONS } from "../systems/anclaf/presets.ts";
+import { ENCODER_STARTS, SEQUENCE_ATTENTIONS } from "../systems/anclaf/presets.ts";
 import type { TrainedRung } from "../systems/anclaf/train-rung.ts";
 import type { WindowParts, WindowSet } from "../systems/anclaf/window-parts.ts";
 import { type Context, defineStage } from "./define.ts";
+import type { FrameModel } from "./frame-model.ts";
 
 const length = z.int().min(2);
 const schema = z.strictObject({
@@ -53,6 +54,33 @@ const schema = z.strictObject({
       "frames in a batch, which has as many windows as they fill; default: 4000 as published, 512 for preset small",
     ),
   learningRate: z.number().positive().optional().describe("Adam's rate; default: the preset's"),
+  dropout: z
+    .number()
+    .min(0)
+    .lt(1)
+    .optional()
+    .describe(
+      "share of the features that a window is trained without; default: none as published, 0.5 for preset small",
+    ),
+  handOver: z
+    .enum(["last", "best"])
+    .optional()
+    .describe(
+      "weights that a training begins with, of the one before; default: last as published, best for preset small",
+    ),
+  encoder: z
+    .enum(ENCODER_STARTS)
+    .optional()
+    .describe("on latents: fresh weights as published, or the frame model's, the default for preset small"),
+  models: z
+    .string()
+    .min(1)
+    .default("data/runs/train-anclaf")
+    .describe("for clips of a fold: what train-anclaf wrote, of which each fold takes its own frame model"),
+  checkpoint: z
+    .string()
+    .optional()
+    .describe("for other latents: the frame model that made them; default: that of the package"),
   validateEvery: z.int().positive().default(50).describe("iterations between two looks at the validation people"),
   patience: z.int().positive().optional().describe("stop after so many looks without a better one; default: never"),
   engine: z.enum(ENGINES).default("auto").describe("what executes the training steps"),
@@ -61,7 +89,7 @@ const schema = z.strictObject({
 });
 type Options = z.output<typeof schema>;
 
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * ANCLaF's second stage on one fold: C-S and C-SA learn from windows of frozen latents, length after length. On latents ZQ
@@ -80,7 +108,8 @@ export default defineStage({
   takes: "window",
   gives: "artifact",
   options: schema,
-  runtime: ["output", "engine", "provider", "threads"],
+  // Models count by their bytes, not by their paths.
+  runtime: ["output", "models", "checkpoint", "engine", "provider", "threads"],
   output: ({ output }) => output,
   async cached({ output }, { key }) {
     const { resultsIn } = await import("../report/training-result.ts");
@@ -140,6 +169,7 @@ async function trainFold(work: Work, rungs: readonly Rung[]): Promise<readonly F
   const range = rangeIn(context.facts);
   const labels = windowLabels(set.byLength.get(rungs[0]!.n)!.training, range);
   const contents = await contentsOf(set.folders);
+  const frame = await encoderStart(work);
   await using reader = await openWindowReader();
   const total = rungs.reduce((sum, { steps }) => sum + steps, 0);
   const finished = new Map<string, Finished>();
@@ -149,7 +179,8 @@ async function trainFold(work: Work, rungs: readonly Rung[]): Promise<readonly F
     const windows = set.byLength.get(rung.n)!;
     const data = { split: set.fold.digest, windows: windowsDigest(windows, (folder) => contents.get(folder)!) };
     const from = rung.from === null ? null : finished.get(rung.from)!;
-    const keyParts = identityOf(rung, work, { data, range: asJson(range), from: from?.result.key ?? null });
+    const start = from ? { from: from.result.key } : { frame: frame?.digest ?? null };
+    const keyParts = identityOf(rung, work, { data, range: asJson(range), ...start });
     const own = join(folder, rung.name);
     const known = await readResult(own);
     if (known?.key !== digestOf(keyParts)) {
@@ -158,7 +189,19 @@ async function trainFold(work: Work, rungs: readonly Rung[]): Promise<readonly F
       const before = done;
       const standing = (iteration: number, words: string) =>
         context.standing((before + iteration) / total, `${rung.name}  ${words}`);
-      await trainOne(work, { rung, folder: own, from, keyParts, windows, data, range, labels, reader, standing });
+      const one = {
+        rung,
+        folder: own,
+        from,
+        frame: frame?.path ?? null,
+        keyParts,
+        windows,
+        data,
+        range,
+        labels,
+        reader,
+      };
+      await trainOne(work, { ...one, standing });
     }
     finished.set(rung.name, { folder: own, result: (await readResult(own))! });
     done += rung.steps;
@@ -166,14 +209,41 @@ async function trainFold(work: Work, rungs: readonly Rung[]): Promise<readonly F
   return [...finished.values()];
 }
 
+/** The frame model that the first training takes its encoder from, if it does. */
+async function encoderStart({ set, options }: Work): Promise<FrameModel | null> {
+  const { sequenceInput } = await import("../systems/anclaf/sequence-input.ts");
+  const { stage2Settings } = await import("../systems/anclaf/stage2.ts");
+  const { kind, preset } = sequenceInput(set.shape);
+  if (kind === "features" || stage2Settings(preset, settingsIn(options)).encoder === "fresh") return null;
+  const { frameModel } = await import("./frame-model.ts");
+  // All entries were made alike, as `contentsOf` saw to.
+  const folder = set.folders[0]!;
+  return frameModel({ ...options, preset }, folder, basename(dirname(folder))).catch((error: unknown) => {
+    if (!(error instanceof PipeError)) throw error;
+    throw new PipeError(error.message, {
+      hint: `${error.hint ?? ""}; or begin with fresh weights: --encoder fresh`,
+      cause: error,
+    });
+  });
+}
+
+/** Those of the second stage's settings that are options; without one, the preset decides. */
+const settingsIn = ({ batchFrames: frames, learningRate, dropout, handOver, encoder }: Options) => ({
+  ...(frames !== undefined && { frames }),
+  ...(learningRate !== undefined && { learningRate }),
+  ...(dropout !== undefined && { dropout }),
+  ...(handOver !== undefined && { handOver }),
+  ...(encoder !== undefined && { encoder }),
+});
+
 /** All that decides the bytes of one training: the data, its options, and the training that it starts from. */
 function identityOf(rung: Rung, { options }: Work, data: Record<string, Json>): Json {
-  const { attention, seed, batchFrames = null, learningRate = null, validateEvery, patience = null } = options;
+  const { attention, seed, validateEvery, patience = null } = options;
   return {
     version: VERSION,
     rung: { ...rung },
     ...data,
-    options: { attention, seed, batchFrames, learningRate, validateEvery, patience },
+    options: { attention, seed, validateEvery, patience, ...settingsIn(options) },
   };
 }
 
@@ -183,6 +253,8 @@ interface One {
   /** Its own. */
   readonly folder: string;
   readonly from: Finished | null;
+  /** Path of the frame model whose encoder fresh weights begin with. */
+  readonly frame: string | null;
   readonly keyParts: Json;
   readonly windows: WindowParts;
   readonly data: Json;
@@ -194,10 +266,11 @@ interface One {
 
 async function trainOne({ set, options, context }: Work, one: One): Promise<void> {
   const { inWords } = await import("../nn/fit/words.ts");
+  const { MODEL_FILE } = await import("../report/fold-model.ts");
   const { sequenceInput } = await import("../systems/anclaf/sequence-input.ts");
   const { trainRung } = await import("../systems/anclaf/train-rung.ts");
-  const { attention, seed, batchFrames, learningRate, validateEvery, patience, engine, provider, threads } = options;
-  const { rung, folder, from, windows, data, range, labels, reader, standing } = one;
+  const { attention, seed, validateEvery, patience, engine, provider, threads } = options;
+  const { rung, folder, from, frame, windows, data, range, labels, reader, standing } = one;
   const { signal, drain, note } = context;
   await mkdir(folder, { recursive: true });
   const saving = () => note("Saving at the end of this iteration; the same command goes on from there.");
@@ -211,11 +284,11 @@ async function trainOne({ set, options, context }: Work, one: One): Promise<void
     reader,
     labels,
     range,
-    from: from && { folder: from.folder, last: from.result.facts.last as string },
+    from: from && { last: join(from.folder, from.result.facts.last as string), best: join(from.folder, MODEL_FILE) },
+    frame,
     data,
     seed,
-    ...(batchFrames && { frames: batchFrames }),
-    ...(learningRate && { learningRate }),
+    ...settingsIn(options),
     validateEvery,
     ...(patience && { patience }),
     engine,

@@ -65,6 +65,10 @@ export type ZqForm = (typeof ZQ_FORMS)[number];
 export const SEQUENCE_ATTENTIONS = ["none", "location", "concat"] as const;
 export type SequenceAttention = (typeof SEQUENCE_ATTENTIONS)[number];
 
+/** What a sequence combiner's encoder begins as. */
+export const ENCODER_STARTS = ["fresh", "frame"] as const;
+export type EncoderStart = (typeof ENCODER_STARTS)[number];
+
 /** Shape of ZQ for one image, channel-first: [channels, height, width]. */
 export function zqShape(sizes: AnclafSizes, form: ZqForm): [number, number, number] {
   const planes = { onehot: QUADRANTS, index: 1, none: 0 }[form];

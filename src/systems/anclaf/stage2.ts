@@ -9,7 +9,7 @@ import { type Parameters, scope } from "../../nn/parameters.ts";
 import { cosine } from "../../nn/schedules.ts";
 import type { ParameterSpec } from "../../nn/weights.ts";
 import { combinerEncoder, combinerParameters, featureSize } from "./combiner.ts";
-import type { AnclafPreset } from "./presets.ts";
+import type { AnclafPreset, EncoderStart } from "./presets.ts";
 import { type SequenceScore, sequenceHead, sequenceHeadParameters, sequenceParameters } from "./sequence.ts";
 import { inputShape, type SequenceInput } from "./sequence-input.ts";
 
@@ -28,13 +28,39 @@ export interface Stage2Settings {
   readonly learningRate: number;
   /** Whether the rate stays, or falls to 0 along half a cosine over the whole training. */
   readonly schedule: "constant" | "cosine";
+  /**
+   * Share of the encoder's features that a window is trained without, the same ones at all its steps (Gal and Ghahramani
+   * 2016); the others are made larger by as much.
+   */
+  readonly dropout: number;
+  /** Which weights of a training the next one begins with: its last ones, or the best on the validation people. */
+  readonly handOver: "last" | "best";
+  /** What the encoder begins as, on latents: fresh weights, or the frame combiner that was trained with them. */
+  readonly encoder: EncoderStart;
 }
 
 export const stage2Presets: Record<AnclafPreset, Stage2Settings> = {
   /** The published code's. */
-  paper: { frames: 4000, learningRate: 1e-4, schedule: "constant" },
-  /** For a few cores and hundreds of iterations; at 1e-3, latents of some ten thousand frames were learned by heart. */
-  small: { frames: 512, learningRate: 3e-4, schedule: "cosine" },
+  paper: {
+    frames: 4000,
+    learningRate: 1e-4,
+    schedule: "constant",
+    dropout: 0,
+    handOver: "last",
+    encoder: "fresh",
+  },
+  /**
+   * For a few cores, hundreds of iterations and some ten thousand frames, which a network of this size learns by heart:
+   * without the last three, each length began with what the one before had learned by heart.
+   */
+  small: {
+    frames: 512,
+    learningRate: 3e-4,
+    schedule: "cosine",
+    dropout: 0.5,
+    handOver: "best",
+    encoder: "frame",
+  },
 };
 
 /** The affect loss's terms, weight 1 each. */
@@ -63,15 +89,17 @@ export interface Stage2 extends Required<Pick<FitOptions, "parts" | "phases" | "
  * Stage 2 (ANCLaF §3.3, §4): the combiner alone learns, from windows of n frames of frozen latents, the state fresh at
  * each window's begin. The loss is over all frames of a batch at once that are there and have a label.
  *
- * The phase `combiner` takes the feeds of `windowBatches`; the program `predict` gives `affect` [B, n, 2] for `values`
+ * The phase `combiner` takes the feeds of `windowBatches`, among them `kept` [B, {@link featureSize}] where there is dropout;
+ * the program `predict` gives `affect` [B, n, 2] for `values`
  * and `present`.
  */
 export function stage2(options: Stage2Options): Stage2 {
   const { variant, attention, input, n, iterations } = options;
   const model: SequenceNetwork = { variant, input, ...(attention && { attention }) };
-  const settings = { ...stage2Presets[input.preset], ...given(options) };
-  const { frames, learningRate, schedule } = settings;
+  const settings = stage2Settings(input.preset, options);
+  const { frames, learningRate, schedule, dropout } = settings;
   if (!Number.isInteger(n) || n < 1) throw new PipeError(`A window cannot have ${n} steps.`);
+  if (!(dropout >= 0 && dropout < 1)) throw new PipeError(`dropout is a share from 0 to below 1, not ${dropout}.`);
   const rate = schedule === "cosine" ? cosine(learningRate, { length: iterations }) : learningRate;
   const batch = Math.max(1, Math.floor(frames / n));
   return {
@@ -82,8 +110,8 @@ export function stage2(options: Stage2Options): Stage2 {
         trains: ["combiner"],
         optimiser: adam({ learningRate: rate, betas: [0.5, 0.999] }),
         weights: STAGE2_WEIGHTS,
-        losses: ({ combiner }, { values, present, labels, weights }) => {
-          const { affect } = windowAffect(model, combiner!, values!, present as tf.Tensor2D);
+        losses: ({ combiner }, { values, present, labels, weights, kept }) => {
+          const { affect } = windowAffect(model, combiner!, values!, present as tf.Tensor2D, kept as tf.Tensor2D);
           const flat = (x: tf.Tensor) => tf.reshape(x, [-1, 2]) as tf.Tensor2D;
           return { ...affectLosses(flat(affect), flat(labels!), flat(weights!)) };
         },
@@ -103,6 +131,7 @@ export function stage2(options: Stage2Options): Stage2 {
       input: { kind: input.kind, shape: [...inputShape(input)] },
       n,
       batch,
+      dropout,
     } as Json,
   };
 }
@@ -141,16 +170,21 @@ export interface WindowAffect {
   readonly attention: tf.Tensor3D | null;
 }
 
-/** `values` [B, n, ...{@link inputShape}], channel-first as they are stored; `present` [B, n], not 0 where a step is there. */
+/**
+ * `values` [B, n, ...{@link inputShape}], channel-first as they are stored; `present` [B, n], not 0 where a step is there;
+ * `kept` [B, {@link featureSize}], what a window's features are multiplied by, in training alone.
+ */
 export function windowAffect(
   network: SequenceNetwork,
   parameters: Parameters,
   values: tf.Tensor,
   present: tf.Tensor2D,
+  kept?: tf.Tensor2D,
 ): WindowAffect {
   const { variant, input } = network;
   const [batch, n] = present.shape;
-  const features = tf.reshape(featuresOf(input, parameters, values, batch * n), [batch, n, featureSize(input.sizes)]);
+  const all = tf.reshape(featuresOf(input, parameters, values, batch * n), [batch, n, featureSize(input.sizes)]);
+  const features = kept === undefined ? all : tf.mul(all, tf.expandDims(kept, 1));
   if (variant === "frame") return { affect: frameAffect(parameters, features as tf.Tensor3D), attention: null };
   const { affect, attention } = sequenceHead(
     variant === "uniform" ? withEvenAttention(parameters) : parameters,
@@ -184,11 +218,12 @@ function withEvenAttention(parameters: Parameters): Parameters {
   return new Map(parameters).set(name, tf.zeros(parameters.get(name)!.shape));
 }
 
-/** Without the settings that were passed as undefined. */
-function given({ frames, learningRate, schedule }: Stage2Options): Partial<Stage2Settings> {
-  return {
-    ...(frames !== undefined && { frames }),
-    ...(learningRate !== undefined && { learningRate }),
-    ...(schedule !== undefined && { schedule }),
-  };
+/** The preset's settings, but for those that are given. */
+export function stage2Settings(preset: AnclafPreset, given: Partial<Stage2Settings>): Stage2Settings {
+  const known = stage2Presets[preset];
+  const own = Object.keys(known).flatMap((name) => {
+    const value = given[name as keyof Stage2Settings];
+    return value === undefined ? [] : [[name, value]];
+  });
+  return { ...known, ...Object.fromEntries(own) };
 }

@@ -1,13 +1,16 @@
-import { join, relative } from "node:path";
+import { relative } from "node:path";
 import type { CompileOptions } from "../../compile/index.ts";
 import type { Json } from "../../digest.ts";
+import { readCheckpoint } from "../../nn/checkpoint.ts";
 import { type FitOptions, weightsOf } from "../../nn/fit.ts";
-import type { Weights } from "../../nn/weights.ts";
+import { initialise } from "../../nn/init.ts";
+import { conform, type ParameterSpec, type Weights } from "../../nn/weights.ts";
+import { combinerEncoderParameters } from "./combiner.ts";
 import type { Rung } from "./curriculum.ts";
 import { type SequenceScore, withFreshAttention } from "./sequence.ts";
 import type { SequenceInput } from "./sequence-input.ts";
 import { openSequencePredictor } from "./sequence-predict.ts";
-import type { Stage2Settings } from "./stage2.ts";
+import { type SequenceNetwork, type Stage2Settings, stage2Settings, variantParameters } from "./stage2.ts";
 import { type SequenceTest, type TestWindowsOptions, testWindows } from "./test-windows.ts";
 import { trainSequence } from "./train-sequence.ts";
 import { inTime, type LabelScale, outOfTime, type WindowReader } from "./window-batches.ts";
@@ -24,8 +27,10 @@ export interface TrainRungOptions
   readonly attention: SequenceScore;
   readonly reader: WindowReader;
   readonly labels: LabelScale;
-  /** Folder of the training that it starts from, and where in it the last weights are; null for fresh weights. */
-  readonly from: { readonly folder: string; readonly last: string } | null;
+  /** Files of the training that it starts from: its last checkpoint, and its best weights; null for fresh weights. */
+  readonly from: { readonly last: string; readonly best: string } | null;
+  /** A checkpoint with the frame combiner whose encoder fresh weights begin with; null where they begin with none. */
+  readonly frame: string | null;
   /** What else decides the result. */
   readonly data: Json;
   readonly validateEvery: number;
@@ -43,17 +48,15 @@ export interface TrainedRung {
   readonly facts: Readonly<Record<string, Json>>;
 }
 
-/**
- * One training of a curriculum, and its test: the test people are looked at only once the best checkpoint is chosen.
- * A training starts from all the last weights of the one before it, not the best ones, as the authors' do.
- */
+/** One training of a curriculum, and its test: the test people are looked at only once the best checkpoint is chosen. */
 export async function trainRung(rung: Rung, options: TrainRungOptions): Promise<TrainedRung> {
-  const { windows, input, attention, reader, labels, folder, from, data, seed, range, testing } = options;
-  const { signal, progress, validateEvery, frames, learningRate, schedule, patience } = options;
+  const { windows, input, attention, reader, labels, folder, data, seed, range, testing } = options;
+  const { signal, progress, validateEvery, patience } = options;
   const { engine, provider, threads } = options;
   const device = { ...(engine && { engine }), ...(provider && { provider }), ...(threads && { threads }) };
   const order = rung.shuffled ? outOfTime(seed) : inTime;
   const network = { variant: rung.variant, attention, input };
+  const settings = stage2Settings(input.preset, options);
   const result = await trainSequence({
     name: rung.name,
     folder,
@@ -66,11 +69,9 @@ export async function trainRung(rung: Rung, options: TrainRungOptions): Promise<
     reader,
     scale: labels,
     order,
-    ...(from && { start: await startFrom(from, rung, options) }),
+    ...(await startOf(rung, network, options)),
     data,
-    ...(frames && { frames }),
-    ...(learningRate && { learningRate }),
-    ...(schedule && { schedule }),
+    ...settings,
     validateEvery: Math.min(validateEvery, rung.steps),
     ...(patience && { patience }),
     ...device,
@@ -104,11 +105,29 @@ export async function trainRung(rung: Rung, options: TrainRungOptions): Promise<
 
 const FRAMES_A_RUN = 1024;
 
-async function startFrom(
-  { folder, last }: NonNullable<TrainRungOptions["from"]>,
-  { freshAttention }: Rung,
-  { input, attention, seed }: TrainRungOptions,
-): Promise<Weights> {
-  const weights = await weightsOf(join(folder, last), "combiner");
-  return freshAttention ? withFreshAttention(weights, input.sizes, { attention, seed }) : weights;
+/** What a training begins with, where that is not drawn by its seed alone. */
+async function startOf(
+  rung: Rung,
+  network: SequenceNetwork,
+  options: TrainRungOptions,
+): Promise<{ readonly start?: Weights }> {
+  const { from, frame, input, attention, seed } = options;
+  const { handOver, encoder } = stage2Settings(input.preset, options);
+  if (from) {
+    const weights = handOver === "last" ? await weightsOf(from.last, "combiner") : await published(from.best);
+    return { start: rung.freshAttention ? withFreshAttention(weights, input.sizes, { attention, seed }) : weights };
+  }
+  if (input.kind === "features" || encoder === "fresh" || frame === null) return {};
+  const fresh = initialise(variantParameters(network), seed);
+  const own = combinerEncoderParameters(input.sizes, input.form);
+  const taken = conform(pick(await published(frame), own), own, frame);
+  return { start: new Map([...fresh, ...taken]) };
+}
+
+const published = async (file: string): Promise<Weights> => (await readCheckpoint(file)).weights;
+
+/** Those of a file's tensors, which may have other networks' beside them. */
+function pick(weights: Weights, specs: readonly ParameterSpec[]): Weights {
+  const names = new Set(specs.map(({ name }) => name));
+  return new Map([...weights].filter(([name]) => names.has(name)));
 }

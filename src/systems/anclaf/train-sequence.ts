@@ -3,6 +3,7 @@ import { PipeError } from "../../errors.ts";
 import { type FitOptions, type FitResult, fit } from "../../nn/fit.ts";
 import type { Weights } from "../../nn/weights.ts";
 import type { Window } from "../../records.ts";
+import { featureSize } from "./combiner.ts";
 import { type Stage2Options, stage2 } from "./stage2.ts";
 import {
   AHEAD,
@@ -25,7 +26,7 @@ export interface TrainSequenceOptions
   readonly validation: readonly Window[];
   readonly reader: WindowReader;
   readonly scale: LabelScale;
-  /** Weights to start from; default: drawn by the seed. */
+  /** Weights to start from, all or some of the parameters; the others are drawn by the seed. */
   readonly start?: Weights;
   readonly order?: StepOrder;
   /** What else decides the result: digests of the windows and of what they point at. */
@@ -41,7 +42,8 @@ export interface TrainSequenceOptions
  */
 export function trainSequence(options: TrainSequenceOptions): Promise<FitResult> {
   const { training, validation, reader, scale, start, order, data, seed, n, validateEvery, patience } = options;
-  const { parts, phases, programs, batch, config } = stage2(options);
+  const { parts, phases, programs, batch, config, settings } = stage2(options);
+  const dropout = { share: settings.dropout, features: featureSize(options.input.sizes) };
   const learned = training.filter(isTrainable);
   if (learned.length === 0)
     throw new PipeError(`${options.name}: none of the ${training.length} training windows has a face with a label.`);
@@ -53,7 +55,7 @@ export function trainSequence(options: TrainSequenceOptions): Promise<FitResult>
     programs,
     ...(start && { start: { combiner: start } }),
     config: { ...(config as Record<string, Json>), data },
-    batch: windowBatches({ ...shared, windows: learned, batch, seed }),
+    batch: windowBatches({ ...shared, windows: learned, batch, seed, dropout }),
     validation: windowValidation({
       ...shared,
       windows: spread(validation, Math.ceil(VALIDATED / n)),

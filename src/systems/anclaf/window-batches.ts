@@ -1,7 +1,7 @@
 import type { Batch, FitOptions } from "../../nn/fit.ts";
 import { shuffled } from "../../nn/shuffled.ts";
 import { sizeOf } from "../../nn/weights.ts";
-import { seeded } from "../../random.ts";
+import { type Random, seeded } from "../../random.ts";
 import type { Window } from "../../records.ts";
 
 /** Reads what the steps of windows are: [windows, n, ...shape], zeros where a step's row is −1. */
@@ -67,6 +67,8 @@ export interface WindowBatchesOptions {
   readonly reader: WindowReader;
   readonly scale: LabelScale;
   readonly order?: StepOrder;
+  /** Share of so many features that each window is trained without; default none. */
+  readonly dropout?: { readonly share: number; readonly features: number };
 }
 
 /**
@@ -76,9 +78,10 @@ export interface WindowBatchesOptions {
  * - `labels` float32 [B, n, 2], scaled to −1..1; 0 where there is none
  * - `weights` float32 [B, n, 2]: 0 where a step is missing or has no label, and scaled so that a mean over all B·n steps
  *   is one over those that count
+ * - `kept` float32 [B, features], where there is dropout: 0 for what a window does without, and 1 / (1 − share) for the rest
  */
 export function windowBatches(options: WindowBatchesOptions): FitOptions["batch"] {
-  const { windows, batch, seed, reader, scale, order = inTime } = options;
+  const { windows, batch, seed, reader, scale, order = inTime, dropout } = options;
   const placeOf = shuffled(windows.length, seed);
   const { n, shape } = windows[0]!;
   const room = roomsFor(reader, batch * n * sizeOf(shape));
@@ -96,9 +99,16 @@ export function windowBatches(options: WindowBatchesOptions): FitOptions["batch"
         values: { data: values, shape: [batch, n, ...shape] },
         present: { data: present, shape: [batch, n] },
         ...targets(shown, n, scale),
+        ...(dropout && dropout.share > 0 && { kept: kept(dropout, batch, seeded(seed).fork(`dropout ${iteration}`)) }),
       },
     };
   };
+}
+
+function kept({ share, features }: { share: number; features: number }, batch: number, random: Random) {
+  const data = new Float32Array(batch * features);
+  for (let i = 0; i < data.length; i++) if (random.next() >= share) data[i] = 1 / (1 - share);
+  return { data, shape: [batch, features] };
 }
 
 /** Batches that are made while one is trained on. */

@@ -82,7 +82,8 @@ describe.each(DIMENSIONS)("the oracle of %s", (dimension) => {
 
   test("needs the frames' order for half of the gain in less than a turn of the rhythm, and for none of it in a turn", () => {
     const without = (n: number) => expected(orderlessOracle(model, n, 50)).ccc;
-    const gainOf = (n: number) => (without(n) - curve[0]!.ccc) / (curve[WINDOW_SIZES.indexOf(n)]!.ccc - curve[0]!.ccc);
+    const gainOf = (n: (typeof WINDOW_SIZES)[number]) =>
+      (without(n) - curve[0]!.ccc) / (curve[WINDOW_SIZES.indexOf(n)]!.ccc - curve[0]!.ccc);
     expect(gainOf(2)).toBeLessThan(0.5);
     expect(gainOf(4)).toBeLessThan(0.6);
     expect(gainOf(8)).toBeGreaterThan(0.95);

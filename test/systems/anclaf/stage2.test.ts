@@ -124,6 +124,24 @@ describe("batches", () => {
     expect(other.feeds.values).not.toEqual(expected[0]!.values);
   });
 
+  test("dropout hides a share of a window's features, drawn by seed and iteration", async () => {
+    const some = (seed: number, iteration: number) =>
+      windowBatches({ ...options(), seed, batch: 50, dropout: { share: 0.4, features: 30 } })(
+        iteration,
+        "combiner",
+        signal,
+      );
+    const { kept } = (await some(6, 2)).feeds;
+    expect(kept!.shape).toEqual([50, 30]);
+    const values = kept!.data as Float32Array;
+    expect(new Set(values)).toEqual(new Set([0, Math.fround(1 / 0.6)]));
+    expect(values.filter((x) => x === 0).length / values.length).toBeCloseTo(0.4, 1);
+    expect((await some(6, 2)).feeds.kept).toEqual(kept);
+    expect((await some(6, 3)).feeds.kept).not.toEqual(kept);
+    expect((await some(7, 2)).feeds.kept).not.toEqual(kept);
+    expect((await windowBatches(options())(1, "combiner", signal)).feeds.kept).toBeUndefined();
+  });
+
   test("an aborted one rejects; a reader that fails is told", async () => {
     await expect(windowBatches(options())(1, "combiner", AbortSignal.abort(new Error("enough")))).rejects.toThrow(
       "enough",
@@ -309,6 +327,38 @@ describe.each(["features", "latents"] as const)("the loss on %s", (kind) => {
     expect(found.ccc!.data[0]).toBeCloseTo(ccc, 4);
     disposeParameters(parameters);
   });
+});
+
+test.each(SEQUENCE_VARIANTS)(
+  "what %s is trained without is as if its features were 0, and the others larger",
+  (variant) => {
+    const parameters = toParameters(initialise(variantParameters({ variant, input: features }), 4));
+    const [B, n, F] = [2, 3, 6];
+    const random = seeded("kept");
+    const values = Array.from({ length: B * n * F }, () => random.uniform(-1, 1));
+    const kept = Array.from({ length: B * F }, () => (random.next() < 0.5 ? 0 : 2));
+    const product = values.map((x, i) => x * kept[Math.floor(i / (n * F)) * F + (i % F)]!);
+    const present = tf.ones([B, n]) as tf.Tensor2D;
+    const say = (data: number[], mask?: number[]) => {
+      const hidden = mask && tf.tensor2d(mask, [B, F]);
+      const { affect } = windowAffect(
+        { variant, input: features },
+        parameters,
+        tf.tensor3d(data, [B, n, F]),
+        present,
+        hidden,
+      );
+      return [...affect.dataSync()];
+    };
+    expect(say(values, kept)).toEqual(say(product));
+    expect(say(values, kept)).not.toEqual(say(values));
+    disposeParameters(parameters);
+  },
+);
+
+test("dropout is a share", () => {
+  for (const dropout of [-0.1, 1, Number.NaN])
+    expect(() => stage2({ variant: "s", input: features, n: 2, iterations: 1, dropout })).toThrow("dropout is a share");
 });
 
 test("a batch of which nothing counts has finite losses", () => {
