@@ -7,7 +7,12 @@ import { PipeError } from "../errors.ts";
  * training.
  */
 export function recipeOf(keyParts: Json): string {
-  return digestOf(stepsOf(keyParts)).slice(0, 16);
+  return recipeDigest(keyParts).slice(0, 16);
+}
+
+/** The whole sha256 (hex) of a recipe, for the key of what is made of its latents: a label edited changes no recipe. */
+export function recipeDigest(keyParts: Json): string {
+  return digestOf(stepsOf(keyParts));
 }
 
 /**

@@ -79,4 +79,4 @@ async function leftoversIn(root: string): Promise<string[]> {
     );
 }
 
-const OURS = new Set([TEMP, ".digests.jsonl", ".verified.jsonl"]);
+const OURS = new Set([TEMP, ".digests.jsonl", ".labelled.jsonl", ".verified.jsonl"]);

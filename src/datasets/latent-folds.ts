@@ -215,14 +215,14 @@ function idsOf(entries: readonly Stored[]): string[] {
   );
 }
 
-/** Throws where one clip has two entries, as when its labels were changed since. */
+/** Throws where one clip has two entries, neither older than the other: copies of it lie beside different labels. */
 function onceEach(entries: readonly Stored[], whose: (one: Stored) => string): void {
   const seen = new Map<string, Stored>();
   for (const one of entries) {
     const other = seen.get(whose(one));
     if (other)
       throw new PipeError(`${one.name} is in the cache twice, made of other labels: ${other.folder}, ${one.folder}.`, {
-        hint: "Remove the folder of the two that is out of date.",
+        hint: "Where copies of a video have different labels, keep those of one; or give each copy a cache of its own: --output DIR",
       });
     seen.set(whose(one), one);
   }

@@ -7,6 +7,7 @@ import { checkEntry } from "../cache/check.ts";
 import { DTYPES } from "../cache/dtype.ts";
 import { entryFolder, namesIn } from "../cache/layout.ts";
 import { MARKER, readMarker } from "../cache/marker.ts";
+import { noteSighting } from "../cache/sightings.ts";
 import type { Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import { defineStage } from "./define.ts";
@@ -31,6 +32,7 @@ export default defineStage({
     const folder = resolve(entryFolder(output, source.digest, key));
     const { marker, problems } = await checkEntry(folder, { trust: true });
     if (marker === undefined || problems.length > 0 || marker.key !== key) return undefined;
+    await noteSighting(output, marker, source.path);
     const { counts, verdict, detail, facts, files } = marker;
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     const artifact = { kind: "artifact" as const, path: folder, bytes };
@@ -69,6 +71,8 @@ export default defineStage({
         throw new PipeError(`Nobody said whether ${source.name} was read to its end, so its latents are not stored.`, {
           hint: "The stage that reads the source must call context.verdict(…) after the last record.",
         });
-      yield await writer.publish({ ...ending, counts: ledger.counts });
+      const artifact = await writer.publish({ ...ending, counts: ledger.counts });
+      await noteSighting(output, { key, keyParts, source, facts }, source.path);
+      yield artifact;
     },
 });

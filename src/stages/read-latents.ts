@@ -48,7 +48,10 @@ const options = z.strictObject({
 });
 type Options = z.output<typeof options>;
 
-/** The start of every cheap pipeline: cached latents, in the order and with the rows that they were stored with. */
+/**
+ * The start of every cheap pipeline: cached latents, in the order and with the rows that they were stored with. Of a video
+ * whose label file was edited, those with the labels of now: see `currentLabels`.
+ */
 export default defineStage({
   name: "read-latents",
   summary: "a cache folder → latent*, entry by entry or fold by fold, each entry verified before it is read",
@@ -60,7 +63,7 @@ export default defineStage({
   runtime: ["input", "recipe", "fold", "apart", "part", "values", "folds", "seed"],
   async *sources(options, { signal, note }) {
     if (options.by === "fold") yield* foldSources(options, { signal, note });
-    else yield* entrySources(options, signal);
+    else yield* entrySources(options, { signal, note });
   },
   run: (options, context) =>
     async function* () {
@@ -71,9 +74,9 @@ export default defineStage({
 
 async function* entrySources(
   { input, recipe, fold, part, apart }: Options,
-  signal: AbortSignal,
+  tools: Tools,
 ): AsyncGenerator<Source | Refused> {
-  const { found: all, broken } = await storedIn(input, signal);
+  const { found: all, broken } = await currentIn(input, tools);
   const found = all.filter(
     ({ clip }) => (fold === undefined || clip?.fold === fold) && (part === "all" || clip?.part === part),
   );
@@ -88,6 +91,18 @@ async function* entrySources(
   const sources = chosen.map(sourceOf);
   yield* sources.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   yield* broken;
+}
+
+interface Tools {
+  readonly signal: AbortSignal;
+  note(message: string): void;
+}
+
+/** What is in a cache folder, less the entries of labels that were edited since. */
+async function currentIn(input: string, tools: Tools): Promise<{ found: Stored[]; broken: Refused[] }> {
+  const { currentLabels } = await import("../datasets/current-labels.ts");
+  const { found, broken } = await storedIn(input, tools.signal);
+  return { found: await currentLabels(found, tools), broken };
 }
 
 /** Latents that a training might mix by mistake: of several folds, or made in several ways. */
@@ -108,10 +123,7 @@ function sourceOf({ folder, name, bytes, digest, clip }: Stored): Source {
   return { path: folder, name, bytes, digest, ...(clip && { clip }) };
 }
 
-async function* foldSources(
-  options: Options,
-  tools: { signal: AbortSignal; note(message: string): void },
-): AsyncGenerator<Source> {
+async function* foldSources(options: Options, tools: Tools): AsyncGenerator<Source> {
   const { input, fold: wanted } = options;
   const found = await foldsIn(options, tools);
   const chosen = found.filter(({ fold }) => wanted === undefined || fold === wanted);
@@ -126,16 +138,13 @@ async function* foldSources(
 }
 
 /** A training must not begin without some of its people because their entries are broken. */
-async function foldsIn(
-  options: Options,
-  { signal, note }: { signal: AbortSignal; note(message: string): void },
-): Promise<LatentFold[]> {
+async function foldsIn(options: Options, tools: Tools): Promise<LatentFold[]> {
   if (options.part !== "all")
     throw new PipeError("read-latents gives a fold whole: part chooses among sources.", {
       hint: "Leave part out, or read by source: --set read-latents.by=source",
     });
   const { latentFolds } = await import("../datasets/latent-folds.ts");
-  const { found, broken } = await storedIn(options.input, signal);
+  const { found, broken } = await currentIn(options.input, tools);
   if (broken.length > 0)
     throw new PipeError(
       `${broken.length} ${broken.length === 1 ? "entry" : "entries"} in ${options.input} cannot be read: ${broken
@@ -144,7 +153,7 @@ async function foldsIn(
         .join("; ")}${broken.length > MOST ? "; …" : ""}.`,
       { hint: "Run the pipeline that made them again: it replaces broken entries." },
     );
-  return latentFolds(found, options, note);
+  return latentFolds(found, options, tools.note);
 }
 
 const MOST = 5;
@@ -152,7 +161,8 @@ const MOST = 5;
 async function* readEntry({ values }: Options, context: Context): AsyncGenerator<Latent, void, void> {
   const { openEntry } = await import("../cache/entry.ts");
   using entry = await openEntry(context.source.path);
-  Object.assign(context.facts, entry.marker.facts);
+  const { originFact } = await import("../cache/origin.ts");
+  Object.assign(context.facts, entry.marker.facts, originFact(entry.marker));
   yield* latentsIn(entry, values, context);
   context.verdict(entry.marker.verdict, entry.marker.detail);
 }
