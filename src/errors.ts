@@ -6,10 +6,13 @@ export class PipeError extends Error {
   override readonly name = "PipeError";
   /** What to do about it, one or more lines. */
   readonly hint: string | undefined;
+  /** It is wrong for every source alike, though one source showed it: a run ends with it instead of going on. */
+  readonly forAll: boolean;
 
-  constructor(message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(message: string, options: { hint?: string; cause?: unknown; forAll?: boolean } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.hint = options.hint;
+    this.forAll = options.forAll ?? false;
   }
 }
 

@@ -43,6 +43,14 @@ export interface FoldedClip {
   readonly labelled: number;
 }
 
+/** Folds as options ask for them, before any data is looked at. */
+export interface FoldsAsked {
+  /** Numbers from 0. */
+  readonly folds: readonly number[];
+  /** The options that decide who is in which fold, by name. */
+  readonly split: Readonly<Record<string, string | number>>;
+}
+
 /** An input that was named but may not be read, with the reason in words. It becomes a failed item, never a silent gap. */
 export interface Refused {
   readonly path: string;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { FoldsAsked } from "../records.ts";
 import { DATASETS } from "./names.ts";
 import { CHANNELS } from "./sewa-files.ts";
 
@@ -20,9 +21,12 @@ export const facesOptions = {
 export type FacesOptions = z.output<z.ZodObject<typeof facesOptions>>;
 
 /** The folds that the options ask for, as far as there can be such folds. */
-export function foldsAsked({ fold, folds }: Pick<FacesOptions, "fold" | "folds">): number[] {
+export function foldsAsked({ fold, folds, dataset, seed }: FacesOptions): FoldsAsked {
   const all = Array.from({ length: folds }, (_, i) => i);
-  return fold === "all" ? all : all.filter((each) => each === Number(fold));
+  return {
+    folds: fold === "all" ? all : all.filter((each) => each === Number(fold)),
+    split: { dataset, folds, seed },
+  };
 }
 
 /** Of those, the ones that cannot change what is made of a fold. */

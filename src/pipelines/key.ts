@@ -30,7 +30,7 @@ export interface StepKey {
 /** The parts of every step. Model files are digested here, once for all sources. */
 export async function partsOf(steps: readonly Step[], stages: Stages): Promise<StepParts[]> {
   const first = steps[0]!;
-  const folds = (stages[first.stage] as AnyStage).folds?.(first.options);
+  const asked = (stages[first.stage] as AnyStage).folds?.(first.options);
   return Promise.all(
     steps.map(async ({ stage, options }) => {
       const known = stages[stage] as AnyStage;
@@ -42,7 +42,7 @@ export async function partsOf(steps: readonly Step[], stages: Stages): Promise<S
         stage,
         version: known.version,
         options: Object.fromEntries(kept),
-        models: (await known.models?.(options, folds)) ?? {},
+        models: (await known.models?.(options, asked)) ?? {},
       };
     }),
   );

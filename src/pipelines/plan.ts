@@ -1,5 +1,5 @@
 import { digestFile } from "../digest.ts";
-import { reasonOf } from "../errors.ts";
+import { PipeError, reasonOf } from "../errors.ts";
 import type { Refused, Source } from "../records.ts";
 import type { AnyStage, Cached, Stages } from "../stages/define.ts";
 import type { BoundPipeline, Step } from "./bind.ts";
@@ -44,7 +44,10 @@ export interface PlanOptions {
   readonly note?: (message: string) => void;
 }
 
-/** Looks at every source of a bound pipeline, in order, without decoding anything. */
+/**
+ * Looks at every source of a bound pipeline, in order, without decoding anything. What is wrong with one source refuses it;
+ * what is wrong for all of them (`PipeError.forAll`) is thrown.
+ */
 export async function* plan(pipeline: BoundPipeline, options: PlanOptions): AsyncGenerator<Planned, void, void> {
   const { stages, limit = Number.POSITIVE_INFINITY, force = false, note = () => {} } = options;
   const signal = options.signal ?? new AbortController().signal;
@@ -59,7 +62,7 @@ export async function* plan(pipeline: BoundPipeline, options: PlanOptions): Asyn
     signal.throwIfAborted();
     if ("refused" in source) yield { item: refusal(source, source.refused) };
     else {
-      const task = await taskOf(pipeline, source, parts, stages).catch(reasonOf);
+      const task = await taskOf(pipeline, source, parts, stages).catch(reasonUnlessForAll);
       yield typeof task === "string" ? { item: refusal(source, task) } : await look(task, stages, force);
     }
     if (++n >= limit) return;
@@ -70,6 +73,11 @@ export async function* plan(pipeline: BoundPipeline, options: PlanOptions): Asyn
 export async function cachedFor(task: Task, stages: Stages): Promise<Cached | undefined> {
   const last = task.steps.at(-1)!;
   return stages[last.stage]?.cached?.(last.options, { source: task.source, key: last.key });
+}
+
+function reasonUnlessForAll(error: unknown): string {
+  if (error instanceof PipeError && error.forAll) throw error;
+  return reasonOf(error);
 }
 
 async function taskOf(

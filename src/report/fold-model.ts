@@ -1,9 +1,10 @@
 import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import { z } from "zod";
 import { fingerprint } from "../cache/fingerprint.ts";
 import { PipeError } from "../errors.ts";
 import { readCheckpoint } from "../nn/checkpoint.ts";
-import type { FoldedClip } from "../records.ts";
+import type { FoldedClip, FoldsAsked } from "../records.ts";
 import { RESULT_FILE, readResult, resultsIn, type TrainingResult } from "./training-result.ts";
 
 /** Weights that a fold's training published. */
@@ -51,24 +52,31 @@ export async function foldModel(
     ["the model's data", metadata.data, clip.digest],
     ["the model's preset", metadata.preset, preset],
   ]);
-  if (wrong !== "")
-    throw new PipeError(`${model.path} is not the model of this clip's fold: ${wrong}.`, {
-      hint: "Give the dataset, seed, folds and preset that the models were trained with, or train with these.",
-    });
+  if (wrong !== "") throw unfit(model.path, wrong);
   return model;
 }
 
 /**
- * Looks whether there are finished trainings of these folds, before anything is begun with their models.
+ * Looks whether there are finished trainings of these folds, of this preset and of people parted in this way, before
+ * anything is begun with their models. Whether their data is the same shows when it is read: see {@link foldModel}.
  *
- * @throws PipeError when there is none at all, or naming the folds without one
+ * @throws PipeError when there is none at all, naming the fields in which one differs, or naming the folds without one
  */
-export async function checkTrained(models: string, folds: readonly number[]): Promise<void> {
-  const trained = new Set((await resultsIn(models)).map(({ folder }) => basename(folder)));
-  if (trained.size === 0)
+export async function checkTrained(
+  models: string,
+  preset: string,
+  { folds, split }: FoldsAsked = { folds: [], split: {} },
+): Promise<void> {
+  const results = await resultsIn(models);
+  if (results.length === 0)
     throw new PipeError(`${models} holds no finished training, whose models are to be taken.`, {
       hint: "Train first: pipe run train-anclaf; or name the folder that it wrote: --models DIR",
     });
+  const trained = new Map(results.map(({ folder, result }) => [basename(folder), { folder, result }]));
+  for (const fold of folds) {
+    const one = trained.get(nameOf(fold));
+    if (one) await checkMadeFor(one, { preset, ...split });
+  }
   const missing = folds.filter((fold) => !trained.has(nameOf(fold)));
   if (missing.length === 0) return;
   const other = folds.find((fold) => trained.has(nameOf(fold)));
@@ -77,6 +85,39 @@ export async function checkTrained(models: string, folds: readonly number[]): Pr
     `${models} holds no finished training of fold${missing.length > 1 ? "s" : ""} ${missing.join(", ")}, or files were changed since.`,
     { hint: `Train what is missing: pipe run train-anclaf --fold ${missing[0]} --output ${models}${alone}` },
   );
+}
+
+/** Throws where a training says that it was done with other options; what it does not say is not known here. */
+async function checkMadeFor(
+  { folder, result }: { folder: string; result: TrainingResult },
+  wanted: Readonly<Record<string, string | number>>,
+): Promise<void> {
+  if (result.files[MODEL_FILE] === undefined) return;
+  const path = join(folder, MODEL_FILE);
+  const { preset } = (await readCheckpoint(path)).metadata;
+  const split = splitSchema.safeParse(result.keyParts).data?.steps[0].options;
+  const said: Readonly<Record<string, string | number | undefined>> = { ...split, preset };
+  const wrong = differences(Object.entries(wanted).map(([name, value]): Field => [name, said[name] ?? value, value]));
+  if (wrong !== "") throw unfit(path, wrong);
+}
+
+/** What a training's key says of the step that parted the people. */
+const splitSchema = z.object({
+  steps: z.tuple(
+    [
+      z.object({
+        stage: z.literal("split-faces"),
+        options: z.object({ dataset: z.string(), folds: z.number(), seed: z.number() }),
+      }),
+    ],
+    z.unknown(),
+  ),
+});
+
+function unfit(path: string, wrong: string): PipeError {
+  return new PipeError(`${path} is not the model that this fold needs: ${wrong}.`, {
+    hint: "Give the dataset, seed, folds and preset that the models were trained with, or train with these.",
+  });
 }
 
 /** Name of a fold's folder inside that of a training. */

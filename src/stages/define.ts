@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Json } from "../digest.ts";
 import type { Ledger } from "../ledger.ts";
-import type { Artifact, Kind, Records, Refused, Source, Verdict } from "../records.ts";
+import type { Artifact, FoldsAsked, Kind, Records, Refused, Source, Verdict } from "../records.ts";
 
 /** What a stage may know and say while it works on one task. */
 export interface Context {
@@ -60,9 +60,9 @@ export interface StageDefinition<
   readonly runtime?: readonly (keyof z.output<Schema> & string)[];
   /**
    * sha256 of every model file that shapes the output, by name: part of the key. Asked once, before any work: what it
-   * throws ends the run. `folds`: those of the sources to come, where they are of folds.
+   * throws ends the run. `asked`: the folds of the sources to come, where they are of folds.
    */
-  readonly models?: (options: z.output<Schema>, folds?: readonly number[]) => Promise<Record<string, string>>;
+  readonly models?: (options: z.output<Schema>, asked?: FoldsAsked) => Promise<Record<string, string>>;
   /** The same where the source decides which model it is, as the fold of a clip does: part of that source's key alone. */
   readonly modelsFor?: (options: z.output<Schema>, source: Source) => Promise<Record<string, string>>;
   /** sha256 of files beside a source that shape the output, by what they are: part of that source's key alone, and no part of the recipe. */
@@ -70,7 +70,7 @@ export interface StageDefinition<
   /** It is the last to read its records' pixels, and gives their memory back (`giveBack`) to who lent it. */
   readonly givesBack?: true;
   /** Sources only: the folds that its sources are of, told from the options alone. */
-  readonly folds?: (options: z.output<Schema>) => readonly number[];
+  readonly folds?: (options: z.output<Schema>) => FoldsAsked;
   /** Sources only: what there is to work on. */
   readonly sources?: (
     options: z.output<Schema>,

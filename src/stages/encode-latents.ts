@@ -45,7 +45,7 @@ export default defineStage({
   }),
   // Checkpoints count by their bytes, as models, not by their paths.
   runtime: ["checkpoint", "models", "batch", "engine", "provider", "threads"],
-  async models(options, folds = []): Promise<Record<string, string>> {
+  async models(options, asked): Promise<Record<string, string>> {
     const { checkpointFor } = await import("../systems/anclaf/load.ts");
     if (options.models !== undefined) {
       if (options.checkpoint !== undefined || options.seed !== undefined)
@@ -53,7 +53,7 @@ export default defineStage({
           hint: "Give one of them: the folds' models, one checkpoint for all sources, or a seed.",
         });
       const { checkTrained } = await import("../report/fold-model.ts");
-      await checkTrained(options.models, folds);
+      await checkTrained(options.models, options.preset, asked);
       return {};
     }
     const checkpoint = checkpointFor(options);
@@ -105,7 +105,11 @@ async function modelOf(models: string, { preset }: { preset: string }, { name, c
       hint: "Only read-faces gives clips with folds; for videos name one --checkpoint.",
     });
   const { foldModel } = await import("../report/fold-model.ts");
-  return foldModel(models, clip, preset);
+  return foldModel(models, clip, preset).catch((error: unknown) => {
+    // All clips of the fold would be refused for the same reason.
+    if (!(error instanceof PipeError)) throw error;
+    throw new PipeError(error.message, { ...(error.hint && { hint: error.hint }), cause: error, forAll: true });
+  });
 }
 
 function latentOf(crop: Crop, encoded: EncodedImage | null, shape: readonly number[]): Latent {

@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readFile, rm, truncate, unlink } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, stat, truncate, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -8,9 +8,10 @@ import { openFaceStore, rowsOf } from "../../src/datasets/face-store.ts";
 import { readDataset } from "../../src/datasets/read.ts";
 import { synthFaces } from "../../src/datasets/synth/faces.ts";
 import { digestOf } from "../../src/digest.ts";
+import { PipeError } from "../../src/errors.ts";
 import { exportWeights } from "../../src/nn/fit/export.ts";
 import { initialise } from "../../src/nn/init.ts";
-import { bind, load, plan, type RunResult, run } from "../../src/pipelines/index.ts";
+import { bind, load, plan, run } from "../../src/pipelines/index.ts";
 import { packageRoot } from "../../src/pipelines/package.ts";
 import type { Crop, Latent, Source } from "../../src/records.ts";
 import { writeResult } from "../../src/report/training-result.ts";
@@ -64,7 +65,8 @@ async function publish(folder: string, fold: number, source: Source, changed: Re
   const more = { preset: "small", fold: `${fold} of 5`, data: source.digest, ...changed };
   const about = { trainedOn: "nothing", command: "a test", time: "0 s", seed: 10 + fold, metrics: {}, more };
   await exportWeights(path.join(folder, "model.safetensors"), [weights], about, "f32");
-  const result = { key: "k", keyParts: {}, fold, folds: 5, store, data, metrics: {}, facts: {} };
+  const steps = [{ stage: "split-faces", options: { dataset: "synth", folds: 5, seed: 1 } }, { stage: "train-anclaf" }];
+  const result = { key: "k", keyParts: { steps }, fold, folds: 5, store, data, metrics: {}, facts: {} };
   const { name, digest } = source;
   await writeResult(folder, { ...result, source: { name, digest } }, ["model.safetensors"]);
 }
@@ -89,7 +91,16 @@ function extraction(output: string, given: Record<string, string | number> = {},
   return bind(pipeline, stages, params, [`read-faces.store=${store}`, "cache-latents.dtype=float32", ...set]);
 }
 
-const reasons = ({ report }: RunResult) => [...new Set(report.items.map(({ reason }) => reason))];
+/** What ends a run of a pipeline before anything is made, and that nothing was. */
+async function refusal(pipeline: ReturnType<typeof bind>): Promise<PipeError> {
+  const output = (pipeline.params as { output: string }).output;
+  const error = await run(pipeline, { stages }).catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(PipeError);
+  const report = JSON.parse(await readFile(path.join(output, "report.json"), "utf8"));
+  expect(report).toMatchObject({ items: [], totals: { items: 0, notStarted: 0 } });
+  expect(await entryFolders(output)).toEqual([]);
+  return error as PipeError;
+}
 
 describe("read-faces", () => {
   it("gives every clip once for each fold, tested once, known by pixels, split and fold", async () => {
@@ -252,30 +263,46 @@ describe("extract-faces", () => {
     }
   });
 
-  it("refuses the model of another fold, split or preset, and says which field differs", async () => {
+  it("does not begin with models of another seed, number of folds, dataset or preset: one error, with the field", async () => {
+    const output = await temporary();
+    const faces = `${store}-never-cut`;
+    const uncut = (given: Record<string, string | number>, set: string[] = []) =>
+      refusal(extraction(output, given, [`read-faces.store=${faces}`, ...set]));
+    const reseeded = await uncut({ seed: 2 });
+    expect(reseeded.message).toBe(
+      `${path.join(models, "fold-0/model.safetensors")} is not the model that this fold needs: seed is 1 where 2 is wanted.`,
+    );
+    expect(reseeded.hint).toMatch(/^Give the dataset, seed, folds and preset that the models were trained with/);
+    expect((await uncut({ preset: "paper" })).message).toMatch(/: preset is small where paper is wanted\.$/);
+    expect((await uncut({ seed: 3, preset: "paper" })).message).toMatch(
+      /: preset is small where paper is wanted; seed is 1 where 3 is wanted\.$/,
+    );
+    // Told of what is trained, before what is not: folds 2 to 4 have no model at all.
+    expect((await uncut({ seed: 2, fold: "all" })).message).toMatch(/fold-0\/.*: seed is 1 where 2 is wanted/);
+    expect((await uncut({}, ["read-faces.folds=3"])).message).toMatch(/: folds is 5 where 3 is wanted\.$/);
+    expect((await uncut({ dataset: "afew-va" })).message).toMatch(/: dataset is synth where afew-va is wanted\.$/);
+    // Nobody has cut out a face for it.
+    await expect(stat(faces)).rejects.toThrow("ENOENT");
+  });
+
+  it("refuses the model of another fold or of other data at once, and says which field differs", async () => {
     const output = await temporary();
     const folds = await sourcesFrom(splitFaces, { data, store });
     const swapped = path.join(await temporary(), "models");
     await cp(path.join(models, "fold-0"), path.join(swapped, "fold-1"), { recursive: true });
-    const leaking = await run(extraction(output, { models: swapped, fold: "1" }), { stages });
-    expect(leaking.exitCode).toBe(2);
-    expect(reasons(leaking)).toEqual([expect.stringMatching(/fold is 0 where 1 is wanted; data is \w+… where/)]);
+    const leaking = await refusal(extraction(output, { models: swapped, fold: "1" }));
+    expect(leaking.message).toMatch(/fold is 0 where 1 is wanted; data is \w+… where/);
 
     // The folder is the fold's own, and the weights in it say that they are not.
     const claimed = path.join(await temporary(), "models");
     await publish(path.join(claimed, "fold-1"), 1, folds[1]!, { fold: "0 of 5", data: folds[0]!.digest });
-    const other = await run(extraction(output, { models: claimed, fold: "1" }), { stages });
-    expect(reasons(other)).toEqual([
-      expect.stringMatching(/: the model's fold is 0 of 5 where 1 of 5 is wanted; the model's data/),
-    ]);
+    const other = await refusal(extraction(output, { models: claimed, fold: "1" }));
+    expect(other.message).toMatch(/: the model's fold is 0 of 5 where 1 of 5 is wanted; the model's data/);
 
-    const reseeded = await run(extraction(output, { seed: 2 }), { stages });
-    expect(reasons(reseeded)).toEqual([
-      expect.stringMatching(/fold: data is \w+… where \w+… is wanted; the model's data/),
-    ]);
-    const larger = await run(extraction(output, { preset: "paper" }), { stages });
-    expect(reasons(larger)).toEqual([expect.stringMatching(/: the model's preset is small where paper is wanted/)]);
-    expect(await entryFolders(output)).toEqual([]);
+    const drawn = path.join(await temporary(), "data");
+    await synthFaces({ clips: CLIPS, frames: FRAMES, actors: 5, seed: 5, output: drawn });
+    const elsewhere = await refusal(extraction(output, { data: drawn }, [`read-faces.store=${store}-drawn`]));
+    expect(elsewhere.message).toMatch(/needs: data is \w+… where \w+… is wanted; the model's data/);
   });
 
   it("does not begin while a fold that is asked for has no finished training, and names each such fold once", async () => {
