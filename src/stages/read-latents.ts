@@ -23,10 +23,9 @@ const options = z.strictObject({
     .optional()
     .describe("where the folder holds latents made in several ways, which way, by its first hex digits"),
   fold: z
-    .int()
-    .nonnegative()
-    .optional()
-    .describe("of latents that are in folds: those of this fold alone, counted from 0"),
+    .union([z.int().nonnegative(), z.string().regex(/^(all|\d+)$/, "is a number or all")])
+    .default("all")
+    .describe("of latents that are in folds: those of this fold alone, counted from 0; or all"),
   apart: z
     .boolean()
     .default(false)
@@ -73,9 +72,10 @@ export default defineStage({
 });
 
 async function* entrySources(
-  { input, recipe, fold, part, apart }: Options,
+  { input, recipe, fold: asked, part, apart }: Options,
   tools: Tools,
 ): AsyncGenerator<Source | Refused> {
+  const fold = foldIn(asked);
   const { found: all, broken } = await currentIn(input, tools);
   const found = all.filter(
     ({ clip }) => (fold === undefined || clip?.fold === fold) && (part === "all" || clip?.part === part),
@@ -119,12 +119,16 @@ function checkTogether(found: readonly Stored[], input: string, recipe: string |
   );
 }
 
+/** Undefined: all of them. */
+const foldIn = (fold: Options["fold"]): number | undefined => (fold === "all" ? undefined : Number(fold));
+
 function sourceOf({ folder, name, bytes, digest, clip }: Stored): Source {
   return { path: folder, name, bytes, digest, ...(clip && { clip }) };
 }
 
 async function* foldSources(options: Options, tools: Tools): AsyncGenerator<Source> {
-  const { input, fold: wanted } = options;
+  const { input } = options;
+  const wanted = foldIn(options.fold);
   const found = await foldsIn(options, tools);
   const chosen = found.filter(({ fold }) => wanted === undefined || fold === wanted);
   if (chosen.length === 0)

@@ -52,6 +52,7 @@ it("says what the bundled model says of each face, rows without pixels passing t
     form: "onehot",
     weights: (await readCheckpoint(path)).weights,
     source: path,
+    range: { valence: [-10, 10], arousal: [-10, 10] },
     batch: 2,
   });
   for (const [i, { status, image, ...row }] of crops.entries()) {
@@ -71,7 +72,7 @@ it("says what the bundled model says of each face, rows without pixels passing t
     expect(quality!.yaw).toBeCloseTo(0, 6);
   }
   expect(facts).toMatchObject({
-    scale: { valence: [-1, 1], arousal: [-1, 1] },
+    scale: { valence: [-10, 10], arousal: [-10, 10] },
     model: expect.stringMatching(/anclaf-frame \(small\), checkpoint [0-9a-f]{12}, trained on/),
   });
   expect(notes.join()).toMatch(/drawn faces alone/);

@@ -41,8 +41,13 @@ export type AnclafSpecs = (sizes: AnclafSizes, form: ZqForm, names: ReadonlySet<
 /** The checkpoint that is used when none is named: one that comes with this package, if it has one for the preset. */
 export function checkpointFor({ preset, checkpoint, seed }: AnclafSource): string | undefined {
   if (checkpoint !== undefined || seed !== undefined) return checkpoint;
-  const bundled = fileURLToPath(new URL(`../../../data/models/anclaf-${preset}.safetensors`, import.meta.url));
-  return existsSync(bundled) ? bundled : undefined;
+  return bundled("anclaf", preset);
+}
+
+/** Weights that come with this package, if it has such. */
+export function bundled(model: string, preset: AnclafPreset = "small"): string | undefined {
+  const path = fileURLToPath(new URL(`../../../data/models/${model}-${preset}.safetensors`, import.meta.url));
+  return existsSync(path) ? path : undefined;
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Image } from "../../records.ts";
 import type { FaceScore, ScorerRun, SequenceScorer, StepWindow } from "../scoring.ts";
 import { openFeatureEncoder } from "./features.ts";
 import { type EncodedImage, openEncoder } from "./latents.ts";
+import { bundled } from "./load.ts";
 import { ANCLAF_PRESETS, presets, QUADRANTS, ZQ_FORMS } from "./presets.ts";
 import { pathOf, scaleIn, syntheticNote, trainedOn } from "./scoring.ts";
 import { inputShape, type SequenceInput } from "./sequence-input.ts";
@@ -15,7 +16,7 @@ import { type SequenceNetwork, variantParameters, windowAffect } from "./stage2.
 
 export interface SequenceScorerSource {
   readonly model: "anclaf-s" | "anclaf-sa";
-  /** What train-seq wrote. */
+  /** What train-seq wrote; default for anclaf-sa: that of the package. */
   readonly checkpoint: string | undefined;
   /** G, D and frame combiner that made the latents it was trained on; default: those of the package for its preset. */
   readonly encoder: string | undefined;
@@ -35,10 +36,10 @@ export async function anclafSequenceDigests(source: SequenceScorerSource): Promi
  * @throws PipeError when the checkpoint is no such model, or was trained on latents of another encoder than is given
  */
 export async function openAnclafSequence(source: SequenceScorerSource, run: ScorerRun): Promise<SequenceScorer> {
-  const { sequence, encoderPath, input, network, n } = await read(source);
+  const { sequence, path, encoderPath, input, network, n } = await read(source);
   const { batch, engine, provider, threads } = run;
   const how = { engine, provider, ...(threads !== undefined && { threads }) };
-  const scale = scaleIn(sequence.metadata.range, source.checkpoint!);
+  const scale = scaleIn(sequence.metadata.range, path);
   const [shape, size] = [inputShape(input), sizeOf(inputShape(input))];
   const opened: AsyncDisposable[] = [];
   const close = async () => {
@@ -49,7 +50,7 @@ export async function openAnclafSequence(source: SequenceScorerSource, run: Scor
     return each;
   };
   try {
-    const window = keep(compileWindow(sequence, network, source, how));
+    const window = keep(compileWindow(sequence, path, network, source.model, how));
     const form = input.kind === "latents" ? input.form : "onehot";
     const encoding = { preset: input.preset, checkpoint: encoderPath, batch, ...how };
     const images = keep(await openEncoder({ ...encoding, form }));
@@ -134,11 +135,12 @@ function entropyOf(weights: Float32Array): number {
 /** The network of windows with its parameters. Throws a PipeError that names each tensor when the weights do not fit. */
 function compileWindow(
   { weights }: Checkpoint,
+  path: string,
   network: SequenceNetwork,
-  { model, checkpoint }: SequenceScorerSource,
+  model: string,
   how: Omit<CompileOptions, "name">,
 ): Pick<Compiled, "engine" | "run"> & AsyncDisposable {
-  const parameters = toParameters(conform(weights, variantParameters(network), checkpoint!));
+  const parameters = toParameters(conform(weights, variantParameters(network), path));
   try {
     const compiled = compile(
       ({ values, present }) => {
@@ -163,6 +165,8 @@ function compileWindow(
 
 interface Read {
   readonly sequence: Checkpoint;
+  /** Of the sequence model. */
+  readonly path: string;
   readonly encoder: Checkpoint;
   readonly encoderPath: string;
   readonly input: SequenceInput;
@@ -170,11 +174,9 @@ interface Read {
   readonly n: number;
 }
 
-async function read({ model, checkpoint, encoder: given }: SequenceScorerSource): Promise<Read> {
-  if (checkpoint === undefined)
-    throw new PipeError(`No weights of ${model} come with this package.`, {
-      hint: "Name those that pipe run train-seq wrote: --checkpoint …/model.safetensors",
-    });
+async function read(source: SequenceScorerSource): Promise<Read> {
+  const { model, encoder: given } = source;
+  const checkpoint = sequencePathOf(source);
   const sequence = await readCheckpoint(checkpoint);
   const { attention, n, input: kind, zq, preset: written } = sequence.metadata;
   const wrong = (why: string) =>
@@ -204,5 +206,14 @@ async function read({ model, checkpoint, encoder: given }: SequenceScorerSource)
     input,
     ...(attention === "concat" && { attention }),
   };
-  return { sequence, encoder, encoderPath, input, network, n: steps };
+  return { sequence, path: checkpoint, encoder, encoderPath, input, network, n: steps };
+}
+
+/** The checkpoint of a sequence model: the one that is named, or else the package's. */
+function sequencePathOf({ model, checkpoint }: SequenceScorerSource): string {
+  const path = checkpoint ?? bundled(model);
+  if (path !== undefined) return path;
+  throw new PipeError(`No weights of ${model} come with this package.`, {
+    hint: "Name those that pipe run train-seq wrote: --checkpoint …/model.safetensors",
+  });
 }
