@@ -44,7 +44,13 @@ const schema = z.strictObject({
     .describe(
       "train what would explain a gain without attention: even weights, more steps, shuffled frames, no memory",
     ),
-  steps: z.int().positive().default(300).describe("iterations of each training on the way"),
+  steps: z
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      "iterations of each training on the way; default: 300 on features, 100 on latents, where each costs far more",
+    ),
   seed: z.int().nonnegative().default(1).describe("decides weights and order"),
   batchFrames: z
     .int()
@@ -91,6 +97,9 @@ type Options = z.output<typeof schema>;
 
 const VERSION = 2;
 
+/** Fresh memories need more; on latents they begin behind a trained encoder, which is trained on with them. */
+const STEPS = { features: 300, latents: 100 } as const;
+
 /**
  * ANCLaF's second stage on one fold: C-S and C-SA learn from windows of frozen latents, length after length. On latents ZQ
  * the whole combiner is trained, on kept features the part behind its encoder.
@@ -133,9 +142,11 @@ export default defineStage({
   run: (options, context) =>
     async function* (windows) {
       const { gatherWindows } = await import("../systems/anclaf/window-parts.ts");
+      const { sequenceInput } = await import("../systems/anclaf/sequence-input.ts");
       const { model, n, curriculum, everyLength, controls, steps } = options;
-      const rungs = rungsOf({ model, n, lengths: curriculum, everyLength, controls, steps });
-      const set = await gatherWindows(windows, [...new Set(rungs.map((rung) => rung.n))]);
+      const way = (steps: number) => rungsOf({ model, n, lengths: curriculum, everyLength, controls, steps });
+      const set = await gatherWindows(windows, [...new Set(way(1).map((rung) => rung.n))]);
+      const rungs = way(steps ?? STEPS[sequenceInput(set.shape).kind]);
       const folder = join(resolve(options.output), `fold-${set.fold.fold}`);
       await mkdir(folder, { recursive: true });
       const finished = await trainFold({ folder, set, options, context }, rungs);
