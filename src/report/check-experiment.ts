@@ -1,12 +1,12 @@
 import { PipeError } from "../errors.ts";
-import { type Affect, type AttentionWindow, type Experiment, nameOf, type Trace } from "./experiment.ts";
+import { type Affect, type AttentionWindow, differenceOf, type Experiment, nameOf, type Trace } from "./experiment.ts";
 
 /**
  * Throws a PipeError that names what does not fit together: series of different lengths, two models of one name, times
  * that do not rise, pictures that lie outside the page. Numbers that are not finite are no error: they are shown as "–".
  */
 export function checkExperiment(experiment: Experiment): void {
-  const { range, metrics, models, paper, traces, correlations } = experiment;
+  const { range, metrics, models, paper, gains, traces, correlations } = experiment;
   if (!(range[0] < range[1])) fail("range", `${range[0]} is not below ${range[1]}`);
   if (metrics.length === 0) fail("metrics", "there are none");
   models.forEach((model, i) => {
@@ -16,6 +16,9 @@ export function checkExperiment(experiment: Experiment): void {
     unique(where, names);
   for (const { family, n } of [...models, ...paper])
     if (n !== null && !(Number.isInteger(n) && n > 0)) fail(`n of ${family}`, `${n} is not a length`);
+  unique("gains", gains.map(differenceOf));
+  for (const gain of gains)
+    if (!(Number.isInteger(gain.pairs) && gain.pairs > 0)) fail(`gains (${differenceOf(gain)})`, "it has no pairs");
   traces.forEach((trace, i) => {
     checkTrace(`traces[${i}] (${trace.clip})`, trace);
   });

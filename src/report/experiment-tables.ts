@@ -2,7 +2,9 @@ import { METRICS, type Metric } from "../nn/metrics.ts";
 import { lastStepWeights } from "./attention.ts";
 import {
   type CorrelationRow,
+  differenceOf,
   type Experiment,
+  type Gain,
   type Interval,
   type ModelResults,
   nameOf,
@@ -10,7 +12,17 @@ import {
   type RunScores,
   type Trace,
 } from "./experiment.ts";
-import { DIMENSIONS, type Dimension, runsInWords, scoreOf, summaryOf, undefinedNotes } from "./summary.ts";
+import { isClear } from "./gains.ts";
+import {
+  DIMENSIONS,
+  type Dimension,
+  framesOf,
+  runsInWords,
+  scoreOf,
+  severalSeeds,
+  summaryOf,
+  undefinedNotes,
+} from "./summary.ts";
 import type { Cell, ReportTable } from "./table.ts";
 
 const SHORT: Record<Dimension, string> = { valence: "VAL", arousal: "ARO", average: "AVG" };
@@ -43,6 +55,9 @@ export function resultTable({ title, metrics, models, paper, synthetic, dataset 
       ...(models.some(({ runs }) => runs.length > 1)
         ? ["Mean ± standard deviation of runs (1/(N − 1)). Pooled: all frames of all folds as one set."]
         : []),
+      ...(models.some(({ runs }) => severalSeeds(runs))
+        ? ["Of several seeds each is pooled by itself: mean ± deviation of these. Frames count once, not once a seed."]
+        : []),
       ...(paper.length > 0 ? [paperNote(synthetic, dataset)] : []),
       ...undefinedNotes(models),
     ],
@@ -56,6 +71,45 @@ export function runTable({ models }: Experiment): ReportTable {
     columns: ["Model", "Fold", "Seed", ...figureColumns(METRICS), "Frames"],
     rows: models.flatMap((model) => model.runs.map((run) => runCells(model, run))),
     notes: [],
+  };
+}
+
+/** What one model is better than another by, and whether that is more than chance may give. */
+export function gainTable({ gains, models }: Experiment): ReportTable {
+  const shared = models.filter(
+    ({ family, n, runs }) =>
+      runs.every(({ seed }) => seed === null) &&
+      gains.some(({ against, pairs }) => against.family === family && against.n === n && pairs > runs.length),
+  );
+  const clear = (gain: Gain) => {
+    const known = isClear(gain);
+    return known === null ? "one pair: not known" : known ? "yes" : "no";
+  };
+  return {
+    title: "Gain in CCC, training by training",
+    columns: ["Difference", "Mean", "Standard error", "Pairs", "Beyond 2 standard errors"],
+    rows: gains.map((gain) => [
+      differenceOf(gain),
+      finite(gain.difference),
+      gain.standardError === null ? null : finite(gain.standardError),
+      gain.pairs,
+      clear(gain),
+    ]),
+    notes: [
+      "CCC is the mean of valence and arousal. A pair is both models on one fold with one seed; the mean is over pairs, its " +
+        "standard error their deviation / √pairs. Folds share people to train on and seeds share people to test on, so pairs " +
+        "are not independent, and the error is more than this.",
+      ...(gains.some(({ standardError }) => standardError === null) ? ["One pair has no standard error."] : []),
+      ...shared.map((model) => `${nameOf(model)} has one training a fold, which stands against every seed.`),
+      ...gains.flatMap((gain) =>
+        gain.uneven === 0
+          ? []
+          : [
+              `${differenceOf(gain)}: ${gain.uneven} of ${gain.pairs} pairs were tested on different numbers of frames.`,
+            ],
+      ),
+    ],
+    digits: 4,
   };
 }
 
@@ -133,16 +187,22 @@ function figureColumns(metrics: readonly Metric[]): string[] {
 
 function modelRows(model: ModelResults, metrics: readonly Metric[]): Cell[][] {
   const { runs, pooled } = model;
-  const frames = sum(runs.map((run) => run.frames));
   const count = runsInWords(runs);
   const cells = each(metrics, (metric, dimension): Cell => {
     const spread = summaryOf(runs, dimension, metric);
     return spread === null ? null : { value: spread.mean, sd: spread.sd };
   });
-  const own: Cell[] = [nameOf(model), `ours, ${count}`, ...cells, frames];
-  if (pooled === null || runs.length === 1) return [own];
-  const together = each(metrics, (metric, dimension) => scoreOf(pooled, dimension, metric));
-  return [own, [nameOf(model), "ours, pooled", ...together, pooled.valence.frames]];
+  const own: Cell[] = [nameOf(model), `ours, ${count}`, ...cells, framesOf(runs)];
+  const [one, ...others] = pooled;
+  if (one === undefined || new Set(runs.map(({ fold }) => fold)).size === 1) return [own];
+  const sets = pooled.map((scores) => ({ scores }));
+  const together = each(metrics, (metric, dimension): Cell => {
+    if (others.length === 0) return scoreOf(one, dimension, metric);
+    const spread = summaryOf(sets, dimension, metric);
+    return spread === null ? null : { value: spread.mean, sd: spread.sd };
+  });
+  const times = others.length === 0 ? "" : `, ${pooled.length} times`;
+  return [own, [nameOf(model), `ours, pooled${times}`, ...together, one.valence.frames]];
 }
 
 function runCells(model: ModelResults, { fold, seed, frames, scores }: RunScores): Cell[] {

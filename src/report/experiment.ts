@@ -22,6 +22,8 @@ export interface Experiment {
   readonly models: readonly ModelResults[];
   /** The papers' rows, in the table's order; those of a name that `models` has are shown beside ours. */
   readonly paper: readonly PaperResults[];
+  /** How much better some of the models are than others, in the table's order. */
+  readonly gains: readonly Gain[];
   readonly traces: readonly Trace[];
   readonly correlations: readonly CorrelationRow[];
   readonly curves: readonly TrainingCurve[];
@@ -50,8 +52,8 @@ export interface ModelResults extends ModelName {
   readonly role: Role;
   /** One for each fold and seed, at least one; `fold` and `seed` are named in the table of folds. */
   readonly runs: readonly RunScores[];
-  /** All frames of all folds as one set; null where that is not known. */
-  readonly pooled: AffectScores | null;
+  /** All frames of all folds as one set, once for each seed that they were trained with; none where that is not known. */
+  readonly pooled: readonly AffectScores[];
 }
 
 /** One training's test set. COR, CCC and ICC of something constant count as undefined (`Scores.constant`). */
@@ -60,6 +62,20 @@ export interface RunScores {
   readonly seed: number | null;
   readonly frames: number;
   readonly scores: AffectScores;
+}
+
+/** How much better one model is than another, over what both were tested on. */
+export interface Gain {
+  readonly model: ModelName;
+  readonly against: ModelName;
+  /** Of a fold and a seed that both have; at least one. */
+  readonly pairs: number;
+  /** Mean over the pairs: CCC (mean of valence and arousal) of `model`, less that of `against`. */
+  readonly difference: number;
+  /** Of that mean; null for one pair, which has none. */
+  readonly standardError: number | null;
+  /** Pairs that were tested on different numbers of frames. */
+  readonly uneven: number;
 }
 
 /** A row of a paper's table; what the paper leaves out is left out. */
@@ -178,4 +194,9 @@ export interface CurvePoint {
 /** ANCLaF-SA-8; a family without n is its own name. */
 export function nameOf({ family, n }: ModelName): string {
   return n === null ? family : `${family}-${n}`;
+}
+
+/** ANCLaF-SA-8 − ANCLaF-S-8. */
+export function differenceOf({ model, against }: Pick<Gain, "model" | "against">): string {
+  return `${nameOf(model)} − ${nameOf(against)}`;
 }

@@ -1,9 +1,16 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { z } from "zod";
 import type { CurvePoint, Experiment, Face, Fact, Trace, TrainingCurve } from "./experiment.ts";
-import type { SequenceRun } from "./sequence-runs.ts";
-import { differingFrames, FAMILIES, modelsOf, type SequenceTablesOptions } from "./sequence-tables.ts";
+import { firstSeeds, type SequenceRun } from "./sequence-runs.ts";
+import {
+  differingFrames,
+  FAMILIES,
+  missingRuns,
+  modelsOf,
+  type SequenceTablesOptions,
+  sequenceGains,
+} from "./sequence-tables.ts";
 import { LABELS_MOVE, type Movement, sequenceCorrelations, sequenceTraces } from "./sequence-traces.ts";
 
 export interface SequenceExperimentOptions extends SequenceTablesOptions {
@@ -13,10 +20,14 @@ export interface SequenceExperimentOptions extends SequenceTablesOptions {
   readonly faces: ((trace: Trace) => Promise<readonly Face[]>) | null;
 }
 
-/** All that a report shows of trainings of sequence models, over all folds and lengths. */
+/**
+ * All that a report shows of trainings of sequence models, over all folds, lengths and seeds. What is drawn of single clips is
+ * of the first seed.
+ */
 export async function sequenceExperiment(options: SequenceExperimentOptions): Promise<Experiment> {
   const { runs, frames, paper, metrics, drawn, movements, faces } = options;
   const [first] = runs as [SequenceRun];
+  const models = modelsOf(options);
   const traces = await sequenceTraces(runs, frames);
   const dataset = { synth: "drawn faces", "afew-va": "AFEW-VA", sewa: "SEWA" }[first.dataset] ?? first.dataset;
   const { valence, arousal } = first.range;
@@ -28,10 +39,11 @@ export async function sequenceExperiment(options: SequenceExperimentOptions): Pr
     metrics,
     facts: factsOf(runs),
     notes: notesOf(options),
-    models: modelsOf(options),
+    models,
     paper,
+    gains: sequenceGains(models),
     traces: await Promise.all(traces.map(async (trace) => ({ ...trace, faces: faces ? await faces(trace) : [] }))),
-    correlations: await sequenceCorrelations(runs, [...LABELS_MOVE, ...movements]),
+    correlations: await sequenceCorrelations(firstSeeds(runs), [...LABELS_MOVE, ...movements]),
     curves: await Promise.all(runs.filter(({ model }) => FAMILIES[model]).map(curveOf)),
   };
 }
@@ -50,7 +62,6 @@ function factsOf(runs: readonly SequenceRun[]): Fact[] {
     interval === null ? `${n}` : `${n} (${Math.round(n * interval)} ms)`,
   );
   const seeds = rising(({ seed }) => seed);
-  const longest = Math.max(...runs.map(({ n }) => n));
   const { input, preset } = first.result.facts;
   return [
     { name: "Tested on", text: testedOn(runs) },
@@ -63,12 +74,37 @@ function factsOf(runs: readonly SequenceRun[]): Fact[] {
     },
     { name: "Seeds", text: seeds.join(", ") },
     { name: "Checkpoints", text: "the highest COR + CCC + ICC on the fold's validation people" },
-    {
-      name: "Commands",
-      text: `${seeds.map((seed) => `pipe run train-seq --n ${longest} --seed ${seed}`).join("\n")}\npipe run report-seq`,
-    },
+    { name: "Commands", text: commandsOf(runs) },
     { name: "More", text: "result.json in each training's folder names all that it was made from" },
   ];
+}
+
+/** What trained each seed, into a folder of its own where there are several. */
+function commandsOf(runs: readonly SequenceRun[]): string {
+  const command = `pipe run train-seq${choicesOf(runs)}`;
+  const inputs = [...new Set(runs.map(({ input }) => input))].sort();
+  const alone = inputs.length === 1;
+  const trainings = inputs.flatMap((input) => {
+    const seeds = new Set(runs.filter((run) => run.input === input).map(({ seed }) => seed));
+    const output = alone ? "" : ` --output ${basename(input)}`;
+    return [...seeds].sort((a, b) => a - b).map((seed) => `${command} --seed ${seed}${output}`);
+  });
+  const report = `pipe run report-seq${alone ? "" : ` --input ${inputs.map((input) => basename(input)).join(" ")}`}`;
+  return [...trainings, report].join("\n");
+}
+
+/** Options of `train-seq` that these trainings tell of. */
+function choicesOf(runs: readonly SequenceRun[]): string {
+  const [{ fold }] = runs as [SequenceRun];
+  const folds = runs.some((run) => run.fold !== fold) ? "all" : fold;
+  const attending = new Set(runs.flatMap(({ model, n }) => (model === "anclaf-sa" ? [n] : [])));
+  const controls = runs.some(({ model }) => FAMILIES[model]?.role === "control");
+  return [
+    ` --n ${Math.max(...runs.map(({ n }) => n))} --fold ${folds}`,
+    attending.size === 0 ? " --model anclaf-s" : "",
+    attending.size > 1 ? " --tables" : "",
+    controls ? " --controls" : "",
+  ].join("");
 }
 
 const INPUTS: Readonly<Record<string, string>> = {
@@ -99,14 +135,18 @@ function notesOf({ runs, frames, drawn }: SequenceExperimentOptions): string[] {
         ]
       : []),
     ...differingFrames(runs),
+    ...missingRuns(runs),
+    ...(new Set(runs.map(({ seed }) => seed)).size > 1
+      ? [`What is drawn over time, and attention, are of seed ${first.seed}; all else is of all seeds.`]
+      : []),
     "The clip drawn over time is the longest of the first fold, and larger where its labels move most; others look otherwise.",
   ];
 }
 
 /** Of one model's trainings, over all folds. */
 function testedOn(runs: readonly SequenceRun[]): string {
-  const { model, n, seed, range } = runs[0]!;
-  const own = runs.filter((run) => run.model === model && run.n === n && run.seed === seed);
+  const { model, n, range } = runs[0]!;
+  const own = firstSeeds(runs).filter((run) => run.model === model && run.n === n);
   const clips = own.reduce((sum, { steps }) => sum + new Set(steps.map(({ clip }) => clip)).size, 0);
   const faces = own.reduce((sum, { steps }) => sum + steps.length, 0);
   return `${faces} faces of ${clips} clips; valence from ${range.valence.join(" to ")}, arousal from ${range.arousal.join(" to ")}`;

@@ -6,7 +6,15 @@ import { type PredictedStep, readStepPredictions } from "./sequence-files.ts";
 import { readPredictions, resultsIn, type TrainingResult } from "./training-result.ts";
 
 /** One finished training of a sequence model on one fold, as `train-seq` left it. */
-export interface SequenceRun {
+export interface SequenceRun extends SequenceTraining {
+  /** The test people's faces. */
+  readonly steps: readonly PredictedStep[];
+}
+
+/** The same before its predictions are read. */
+export interface SequenceTraining {
+  /** The folder that `train-seq` wrote, and in it that of this training; absolute paths. */
+  readonly input: string;
   readonly folder: string;
   readonly fold: number;
   readonly folds: number;
@@ -20,8 +28,6 @@ export interface SequenceRun {
   /** Iteration of the checkpoint that was tested; null where it was the last. */
   readonly best: number | null;
   readonly result: TrainingResult;
-  /** The test people's faces. */
-  readonly steps: readonly PredictedStep[];
 }
 
 const interval = z.tuple([z.number(), z.number()]);
@@ -36,24 +42,40 @@ const factsSchema = z.object({
   best: z.object({ iteration: z.int() }).nullable(),
 });
 
-/** Every finished training below a folder that `train-seq` wrote, by fold, model and length. */
-export async function sequenceRuns(input: string): Promise<SequenceRun[]> {
+/** Reads what trainings said of their test people; they come by fold, model, length and seed. */
+export async function sequenceRuns(trainings: readonly SequenceTraining[]): Promise<SequenceRun[]> {
+  return Promise.all(
+    trainings.toSorted(inOrder).map(async (one) => ({ ...one, steps: await readStepPredictions(one.folder) })),
+  );
+}
+
+/** Every finished training below a folder that `train-seq` wrote, by fold, model and length; none where there is no such folder. */
+export async function trainingsIn(input: string): Promise<SequenceTraining[]> {
   const entries = await readdir(input, { withFileTypes: true }).catch(() => []);
   const folds = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(input, name));
   const found = (await Promise.all(folds.map((folder) => resultsIn(folder)))).flat();
-  const runs = await Promise.all(
-    found.map(async ({ folder, result }): Promise<SequenceRun[]> => {
+  return found
+    .flatMap(({ folder, result }): SequenceTraining[] => {
       const facts = factsSchema.safeParse(result.facts).data;
       if (facts === undefined) return [];
       const { fold, folds } = result;
-      const { best, ...rest } = facts;
-      const steps = await readStepPredictions(folder);
-      return [{ folder, fold, folds, ...rest, best: best?.iteration ?? null, result, steps }];
-    }),
+      return [{ input, folder, fold, folds, ...facts, best: facts.best?.iteration ?? null, result }];
+    })
+    .sort(inOrder);
+}
+
+function inOrder(a: SequenceTraining, b: SequenceTraining): number {
+  return a.fold - b.fold || (a.model < b.model ? -1 : a.model > b.model ? 1 : 0) || a.n - b.n || a.seed - b.seed;
+}
+
+/** Of each fold's model of a length the training with the lowest seed: what is shown where one must stand for all. */
+export function firstSeeds<T extends Pick<SequenceTraining, "fold" | "model" | "n" | "seed">>(runs: readonly T[]): T[] {
+  return runs.filter(
+    (run) =>
+      !runs.some(
+        ({ fold, model, n, seed }) => fold === run.fold && model === run.model && n === run.n && seed < run.seed,
+      ),
   );
-  const order = (a: SequenceRun, b: SequenceRun) =>
-    a.fold - b.fold || (a.model < b.model ? -1 : a.model > b.model ? 1 : 0) || a.n - b.n;
-  return runs.flat().sort(order);
 }
 
 /** What the frame models of `train-anclaf` said of the test people of these folds; folds without a training are left out. */

@@ -1,6 +1,7 @@
-import type { Metric } from "../nn/metrics.ts";
-import type { Experiment, ModelResults, PaperResults, Role } from "./experiment.ts";
-import { resultTable, runTable } from "./experiment-tables.ts";
+import type { AffectScores, Metric } from "../nn/metrics.ts";
+import type { Experiment, Gain, ModelResults, PaperResults, Role } from "./experiment.ts";
+import { gainTable, resultTable, runTable } from "./experiment-tables.ts";
+import { gainsOf } from "./gains.ts";
 import { type frameRuns, type Said, type SequenceRun, scoresOf } from "./sequence-runs.ts";
 import type { ReportTable } from "./table.ts";
 
@@ -27,15 +28,25 @@ export interface SequenceTablesOptions {
   readonly oracle: ((n: number) => (face: Said) => Record<"valence" | "arousal", number>) | null;
 }
 
-/**
- * The papers' tables of sequence models: `results` over all folds, mean ± deviation and pooled, with means over n; `runs` one
- * by one.
- */
-export function sequenceTables(options: SequenceTablesOptions): { name: string; table: ReportTable }[] {
+export interface SequenceTables {
+  /** In the papers' form: over all folds and seeds, mean ± deviation and pooled, with means over n. */
+  readonly results: ReportTable;
+  /** What some models are better than others by. */
+  readonly gain: ReportTable;
+  /** One by one. */
+  readonly runs: ReportTable;
+  /** What `gain` was made of. */
+  readonly gains: readonly Gain[];
+}
+
+/** The papers' tables of sequence models, and what may be concluded from them. */
+export function sequenceTables(options: SequenceTablesOptions): SequenceTables {
   const { runs, frames, paper, metrics, drawn } = options;
   const [first] = runs as [SequenceRun];
   const folds = [...new Set(runs.map(({ fold }) => fold))];
   const missing = first.folds - folds.length;
+  const models = modelsOf(options);
+  const gains = sequenceGains(models);
   const experiment: Experiment = {
     title: `ANCLaF, S and SA on ${drawn ? "drawn faces" : first.dataset}`,
     dataset: first.dataset,
@@ -44,8 +55,9 @@ export function sequenceTables(options: SequenceTablesOptions): { name: string; 
     metrics,
     facts: [],
     notes: [],
-    models: modelsOf(options),
+    models,
     paper,
+    gains,
     traces: [],
     correlations: [],
     curves: [],
@@ -57,13 +69,37 @@ export function sequenceTables(options: SequenceTablesOptions): { name: string; 
       ? [`The frame model has a finished training for ${frames.length} of ${folds.length} folds.`]
       : []),
     ...differingFrames(runs),
+    ...missingRuns(runs),
   ];
   const results = resultTable(experiment);
-  return [
-    { name: "results", table: { ...results, notes: [...results.notes, ...notes] } },
-    { name: "runs", table: runTable(experiment) },
-  ];
+  return {
+    results: { ...results, notes: [...results.notes, ...notes] },
+    gain: gainTable(experiment),
+    runs: runTable(experiment),
+    gains,
+  };
 }
+
+/** What was asked, as differences of one n: does memory help, does attention, and is it attention that helps? */
+export function sequenceGains(models: readonly ModelResults[]): Gain[] {
+  const family = (model: string) => FAMILIES[model]?.family ?? FRAME_MODEL;
+  return gainsOf(
+    models,
+    COMPARISONS.map(([model, against]) => [family(model), family(against)]),
+  );
+}
+
+const FRAME_MODEL = "ANCLaF";
+
+const COMPARISONS: readonly (readonly [model: string, against: string])[] = [
+  ["anclaf-s", FRAME_MODEL],
+  ["anclaf-s", "frame"],
+  ["anclaf-s", "shuffled"],
+  ["anclaf-sa", "anclaf-s"],
+  ["anclaf-sa", "longer"],
+  ["anclaf-sa", "uniform"],
+  ["anclaf-sa", "shuffled"],
+];
 
 /** Ours, and what stands beside them: the frame model, controls, the training mean, the best possible. */
 export function modelsOf({ runs, frames, oracle }: SequenceTablesOptions): ModelResults[] {
@@ -77,10 +113,10 @@ export function modelsOf({ runs, frames, oracle }: SequenceTablesOptions): Model
       const scores = scoresOf(steps);
       return { fold, seed, frames: scores.valence.frames, scores };
     });
-    models.push({ ...name, runs: scored, pooled: scoresOf(own.flatMap(({ steps }) => steps)) });
+    models.push({ ...name, runs: scored, pooled: pooledOf(own) });
   };
   add(
-    { family: "ANCLaF", n: null, role: "model" },
+    { family: FRAME_MODEL, n: null, role: "model" },
     frames.map(({ fold, steps }) => ({ fold, seed: null, steps })),
   );
   const lengths = [...new Set(runs.map(({ n }) => n))].sort((a, b) => a - b);
@@ -113,6 +149,35 @@ export function modelsOf({ runs, frames, oracle }: SequenceTablesOptions): Model
       );
     }
   return models;
+}
+
+/**
+ * The faces of all folds as one set, as often as every fold was trained: the first training of each fold, by seed, then the
+ * second. Never two trainings of one fold together, which would count each face twice.
+ */
+function pooledOf(
+  runs: readonly { readonly fold: number; readonly seed: number | null; readonly steps: readonly Said[] }[],
+): AffectScores[] {
+  const folds = [...new Set(runs.map(({ fold }) => fold))].map((fold) =>
+    runs.filter((run) => run.fold === fold).sort((a, b) => (a.seed ?? 0) - (b.seed ?? 0)),
+  );
+  const times = Math.min(...folds.map(({ length }) => length));
+  return Array.from({ length: times }, (_, k) => scoresOf(folds.flatMap((fold) => fold[k]!.steps)));
+}
+
+/** Where folds were trained with several seeds, and some models with fewer of them. */
+export function missingRuns(runs: readonly SequenceRun[]): string[] {
+  const pairs = (of: readonly SequenceRun[]) => new Set(of.map(({ fold, seed }) => `${fold}/${seed}`)).size;
+  const names = new Set(runs.map(({ model, n }) => `${model}-${n}`));
+  const uneven = [...names].some(
+    (name) => pairs(runs.filter(({ model, n }) => `${model}-${n}` === name)) < pairs(runs),
+  );
+  const several = new Set(runs.map(({ seed }) => seed)).size > 1;
+  return several && uneven
+    ? [
+        "Not every model was trained on every fold with every seed: its row is over what there is, gains are over pairs alone.",
+      ]
+    : [];
 }
 
 /** Models that scored other frames cannot be compared. */

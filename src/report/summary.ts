@@ -8,7 +8,11 @@ export type Dimension = (typeof DIMENSIONS)[number];
  * Mean and deviation of a model's runs; null where it is undefined in every run, or not known in any. A run where it is
  * undefined beside others where it is not counts as 0, as everywhere in this project: to leave it out would flatter.
  */
-export function summaryOf(runs: readonly RunScores[], dimension: Dimension, metric: Metric): Spread | null {
+export function summaryOf(
+  runs: readonly Pick<RunScores, "scores">[],
+  dimension: Dimension,
+  metric: Metric,
+): Spread | null {
   const values = runs.map(({ scores }) => scores[dimension][metric]);
   if (!values.every(Number.isFinite)) return null;
   if (runs.every(({ scores }) => isUndefined(scores, dimension, metric))) return null;
@@ -38,14 +42,26 @@ export function undefinedNotes(models: readonly ModelResults[]): string[] {
   );
 }
 
-/** "5 folds", "5 folds × 2 seeds", "1 fold"; or how many runs where folds and seeds make no rectangle. */
+/** "5 folds", "1 fold", "10 trainings (5 folds × 2 seeds)"; "9 trainings (5 folds, 2 seeds)" where not all were trained. */
 export function runsInWords(runs: readonly RunScores[]): string {
   const folds = new Set(runs.map(({ fold }) => fold)).size;
   const seeds = new Set(runs.map(({ seed }) => seed)).size;
   const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
   if (seeds === 1) return count(folds, "fold");
-  if (folds * seeds === runs.length) return `${count(folds, "fold")} × ${count(seeds, "seed")}`;
-  return count(runs.length, "run");
+  const by = folds * seeds === runs.length ? " ×" : ",";
+  return `${count(runs.length, "training")} (${count(folds, "fold")}${by} ${count(seeds, "seed")})`;
+}
+
+/** Frames that runs were tested on, each once: seeds of one fold have the same. */
+export function framesOf(runs: readonly RunScores[]): number {
+  const byFold = new Map<number, number>();
+  for (const { fold, frames } of runs) byFold.set(fold, Math.max(byFold.get(fold) ?? 0, frames));
+  return [...byFold.values()].reduce((sum, frames) => sum + frames, 0);
+}
+
+/** Whether some fold was trained more than once. */
+export function severalSeeds(runs: readonly RunScores[]): boolean {
+  return new Set(runs.map(({ fold }) => fold)).size < runs.length;
 }
 
 function constantNotes(model: ModelResults, dimension: "valence" | "arousal"): string[] {

@@ -8,7 +8,7 @@ import { PipeError } from "../errors.ts";
 import { checkExperiment } from "./check-experiment.ts";
 import type { Experiment } from "./experiment.ts";
 import { type DrawnFigure, MARK, type PageTable, pageOf } from "./experiment-page.ts";
-import { correlationTable, curveTable, resultTable, runTable, traceTable } from "./experiment-tables.ts";
+import { correlationTable, curveTable, gainTable, resultTable, runTable, traceTable } from "./experiment-tables.ts";
 import type { Figure } from "./figures/figure.ts";
 import { figuresOf, type Section } from "./figures/index.ts";
 import { asFile, draw } from "./svg.ts";
@@ -65,6 +65,7 @@ async function filesOf(experiment: Experiment, signal: AbortSignal | undefined):
   }
   const tables = {
     results: { file: "results", table: resultTable(experiment) },
+    gain: { file: "gain", table: gainTable(experiment) },
     runs: { file: "runs", table: runTable(experiment) },
     correlations: { file: "attention-and-movement", table: correlationTable(experiment) },
   };

@@ -4,21 +4,25 @@ import { PipeError } from "../errors.ts";
 import type { Face, Trace } from "../report/experiment.ts";
 import type { TestTrack } from "../report/sequence-traces.ts";
 import { type Context, defineStage } from "./define.ts";
-import { readEvidence, trainingsSource } from "./sequence-evidence.ts";
 
 /**
- * The evidence of sequence models as one page: the papers' tables with ours beside them, scores against the window's length,
- * a clip over time with faces and attention, whether attention goes to what moves, and training curves; figures as SVG and
- * PNG, tables as CSV. No network runs.
+ * The evidence of sequence models as one page: the papers' tables with ours beside them, what some models are better than
+ * others by, scores against the window's length, a clip over time with faces and attention, whether attention goes to what
+ * moves, and training curves; figures as SVG and PNG, tables as CSV. Several folders are one experiment, with a seed each. No
+ * network runs.
  */
 export default defineStage({
   name: "report-seq",
   summary: "trained sequence models → artifact: the papers' tables and figures with ours beside them, as one page",
-  version: 1,
+  version: 2,
   takes: "none",
   gives: "artifact",
   options: z.strictObject({
-    input: z.string().min(1).default("data/runs/train-seq").describe("folder that train-seq wrote"),
+    input: z
+      .array(z.string().min(1))
+      .min(1)
+      .default(["data/runs/train-seq"])
+      .describe("folders that train-seq wrote, or globs: runs of one experiment, each with another seed"),
     frames: z
       .string()
       .min(1)
@@ -30,14 +34,17 @@ export default defineStage({
   }),
   runtime: ["input", "output"],
   output: ({ output }) => output,
-  async *sources({ input }) {
-    yield await trainingsSource(input);
+  async *sources({ input }, { note }) {
+    const { trainingsSource } = await import("../report/sequence-evidence.ts");
+    yield await trainingsSource(input, note);
   },
-  run: ({ frames, output }, context) =>
+  run: ({ output, ...given }, context) =>
     async function* () {
+      const { yardsticksOf } = await import("../datasets/yardsticks.ts");
+      const { readEvidence } = await import("../report/sequence-evidence.ts");
       const { sequenceExperiment } = await import("../report/sequence-experiment.ts");
       const { writeExperimentReport } = await import("../report/write-report.ts");
-      const evidence = await readEvidence(context.source.path, frames, context);
+      const evidence = await readEvidence(given, yardsticksOf, (message) => context.note(message));
       await using seen = await facesOf(evidence.frames[0]?.result.store, context);
       const experiment = await sequenceExperiment({
         ...evidence,

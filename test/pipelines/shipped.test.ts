@@ -91,12 +91,12 @@ describe("pipelines.yaml", () => {
     const [features, seq] = [await temporary(), await temporary()];
     const onward = async (name: string, given: Record<string, Json>) =>
       expect((await run(bind(pipelines[name]!, stages, given), { stages })).exitCode).toBe(0);
-    await onward("extract-features", { input: extracted.output, models: trained, output: features, fold: 0 });
-    await onward("train-seq", { input: features, output: seq, fold: 0, n: 2, curriculum: [2], steps: 2 });
+    await onward("extract-features", { input: extracted.output, models: trained, output: features, fold: "0" });
+    await onward("train-seq", { input: features, output: seq, fold: "0", n: 2, curriculum: [2], steps: 2 });
     const [tables, page] = [await temporary(), await temporary()];
-    await onward("evaluate-seq", { input: seq, frames: trained, output: tables });
+    await onward("evaluate-seq", { input: [seq], frames: trained, output: tables });
     expect(readFileSync(path.join(tables, "tables.md"), "utf8")).toContain("| ANCLaF-SA-2 |");
-    await onward("report-seq", { input: seq, frames: trained, output: page });
+    await onward("report-seq", { input: [seq], frames: trained, output: page });
     const html = readFileSync(path.join(page, "index.html"), "utf8");
     for (const text of [
       "Not real data.",

@@ -10,6 +10,7 @@ import type {
   Trace,
   TrainingCurve,
 } from "../../src/report/experiment.ts";
+import { gainsOf } from "../../src/report/gains.ts";
 import { paperRows } from "../../src/systems/anclaf/paper-results.ts";
 
 /** One grey pixel. */
@@ -29,6 +30,11 @@ export function randomExperiment({ lengths = [2, 4, 8], folds = 2, frames = 60, 
     ...sequences("Best possible").map((name) => ({ ...name, role: "oracle" as const })),
   ];
   const attentive = sequences("ANCLaF-SA");
+  const models = names.map((name): ModelResults => {
+    const of = (fold: number) => scoresOf(random.fork(`${name.family}/${name.n}/${fold}`), name.role === "baseline");
+    const runs = Array.from({ length: folds }, (_, fold) => ({ fold, seed: 1, frames: 50, scores: of(fold) }));
+    return { ...name, runs, pooled: [of(-1)] };
+  });
   const traces = [
     traceOf(random.fork("1"), "With and without attention", frames, [lengths.at(-1)!], face),
     traceOf(random.fork("2"), "Window lengths", frames, lengths, face),
@@ -40,16 +46,16 @@ export function randomExperiment({ lengths = [2, 4, 8], folds = 2, frames = 60, 
     range: [-10, 10],
     metrics: ["rmse", "cor", "icc"],
     facts: [
-      { name: "Command", text: "pipe run train-seq --n 8" },
+      { name: "Commands", text: "pipe run train-seq --n 8\npipe run report-seq" },
       { name: "Folds", text: `${folds}, by person` },
     ],
     notes: ["Numbers of this test are random."],
-    models: names.map((name): ModelResults => {
-      const of = (fold: number) => scoresOf(random.fork(`${name.family}/${name.n}/${fold}`), name.role === "baseline");
-      const runs = Array.from({ length: folds }, (_, fold) => ({ fold, seed: 1, frames: 50, scores: of(fold) }));
-      return { ...name, runs, pooled: of(-1) };
-    }),
+    models,
     paper: paperTable(),
+    gains: gainsOf(models, [
+      ["ANCLaF-S", "ANCLaF"],
+      ["ANCLaF-SA", "ANCLaF-S"],
+    ]),
     traces,
     correlations: attentive.flatMap((model) =>
       (["|dV/dt| of the labels", "|dA/dt| of the labels"] as const).map((quantity) => ({
@@ -86,6 +92,7 @@ export const EMPTY: Experiment = {
   notes: [],
   models: [],
   paper: [],
+  gains: [],
   traces: [],
   correlations: [],
   curves: [],

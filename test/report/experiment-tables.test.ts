@@ -19,7 +19,7 @@ const model = (runs: ModelResults["runs"], name = { family: "M", n: 2 as number 
   ...name,
   role: "model",
   runs,
-  pooled: null,
+  pooled: [],
 });
 const tableOf = (experiment: Partial<Experiment>) => resultTable({ ...EMPTY, ...experiment });
 const cellsOf = (rows: readonly (readonly Cell[])[], name: string) => rows.filter(([first]) => first === name);

@@ -10,6 +10,7 @@ import {
   writeAttention,
   writeStepPredictions,
 } from "../../src/report/sequence-files.ts";
+import { scoresOf } from "../../src/report/sequence-runs.ts";
 import { writeResult } from "../../src/report/training-result.ts";
 import { stages } from "../../src/stages/index.ts";
 import { temporary } from "../pipelines/temporary.ts";
@@ -19,13 +20,13 @@ const RANGE = { valence: [-1, 1], arousal: [-1, 1] };
 const FRAMES = 10;
 
 /** What one training leaves: two test clips, the third frame of which has no label and the sixth no face. */
-async function training(output: string, fold: number, model: string, n: number): Promise<PredictedStep[]> {
+async function training(output: string, fold: number, model: string, n: number, seed = 1): Promise<PredictedStep[]> {
   const folder = join(output, `fold-${fold}`, `${model}-${n}`);
   await mkdir(folder, { recursive: true });
-  const steps = stepsOf(fold, `${model} ${n}`);
+  const steps = stepsOf(fold, `${model} ${n} ${seed}`);
   await writeStepPredictions(folder, steps);
   const attends = model === "anclaf-sa";
-  if (attends) await writeAttention(folder, n, attentionOf(fold, n));
+  if (attends) await writeAttention(folder, n, attentionOf(fold, n, seed));
   const log = [
     { begin: {} },
     { iteration: 1, losses: { "combiner/rmse": 1, "combiner/total": 4 } },
@@ -37,7 +38,7 @@ async function training(output: string, fold: number, model: string, n: number):
   const facts = {
     model,
     n,
-    seed: 1,
+    seed,
     dataset: "sewa",
     range: RANGE,
     trainMean: { valence: 0.1, arousal: 0 },
@@ -74,8 +75,8 @@ function stepsOf(fold: number, model: string): PredictedStep[] {
 }
 
 /** Windows of n; the last begins n frames before the end, and scores what no other has. */
-function attentionOf(fold: number, n: number): AttentionStep[] {
-  const random = seeded("weights");
+function attentionOf(fold: number, n: number, seed: number): AttentionStep[] {
+  const random = seeded(`weights ${seed}`);
   return clipsOf(fold).flatMap(({ clip, frames }) => {
     const starts = Array.from({ length: Math.ceil(frames / n) }, (_, w) => Math.min(w * n, frames - n));
     return starts.flatMap((start, w) =>
@@ -95,10 +96,10 @@ function attentionOf(fold: number, n: number): AttentionStep[] {
   });
 }
 
-async function report(values: { input: string; output: string; frames: string }) {
+async function report({ input, ...values }: { input: string | string[]; output: string; frames: string }) {
   const file = join(import.meta.dirname, "../../pipelines.yaml");
   const { pipelines } = parsePipelines(await readFile(file, "utf8"), file, stages);
-  return run(bind(pipelines["report-seq"]!, stages, values, []), { stages });
+  return run(bind(pipelines["report-seq"]!, stages, { ...values, input: [input].flat() }, []), { stages });
 }
 
 const table = async (output: string, name: string) =>
@@ -148,6 +149,9 @@ test("trainings of all folds and lengths become one page, whose numbers are thos
     '<figure id="trace-2-zoom-1">',
     '<figure id="attention-and-movement">',
     '<figure id="validation">',
+    '<section id="gain">',
+    '<th scope="row">ANCLaF-SA-4 − ANCLaF-S, trained longer-4</th>',
+    "pipe run train-seq --n 4 --fold all --controls --seed 1\npipe run report-seq</dd>",
   ])
     expect(page).toContain(text);
   expect(page).not.toContain("Not real data");
@@ -169,9 +173,41 @@ test("trainings of all folds and lengths become one page, whose numbers are thos
     counts.steps + counts.short,
   );
 
+  const ccc = (fold: number, model: string) => scoresOf(all.get(`${fold} ${model}`)!).average.ccc;
+  const [first, second] = [0, 1].map((fold) => ccc(fold, "anclaf-sa 4") - ccc(fold, "anclaf-s 4")) as [number, number];
+  const gain = (await table(output, "gain")).find(({ Difference }) => Difference === "ANCLaF-SA-4 − ANCLaF-S-4")!;
+  expect(Number(gain.Mean)).toBeCloseTo((first + second) / 2, 12);
+  expect(Number(gain["Standard error"])).toBeCloseTo(Math.abs(first - second) / 2, 12);
+
   // The same again gives the same page.
   await report(options);
   expect(await readFile(join(output, "index.html"), "utf8")).toBe(page);
+});
+
+test("several seeds are one page: scores of all, clips and attention of the first", { timeout: 300_000 }, async () => {
+  const [place, one, both] = [await temporary(), join(await temporary(), "one"), join(await temporary(), "both")];
+  const folder = (seed: number) => join(place, `seed-${seed}`);
+  for (const seed of [2, 1])
+    for (const model of ["anclaf-s", "anclaf-sa"]) await training(folder(seed), 0, model, 4, seed);
+  await report({ input: folder(1), output: one, frames: place });
+  // The order in which they are named decides nothing.
+  const { exitCode } = await report({ input: [folder(2), folder(1)], output: both, frames: place });
+  expect(exitCode).toBe(0);
+  for (const name of ["trace-1", "attention-and-movement"])
+    expect(await table(both, name), name).toEqual(await table(one, name));
+  const rows = await table(both, "results");
+  const own = rows.filter(({ Model, From }) => Model === "ANCLaF-S-4" && From !== "paper");
+  expect(own.map(({ From, Frames }) => [From, Frames])).toEqual([
+    ["ours, 2 trainings (1 fold × 2 seeds)", (await table(one, "results")).at(-1)!.Frames],
+  ]);
+  expect(new Set((await table(both, "training")).map(({ Seed }) => Seed))).toEqual(new Set(["1", "2"]));
+  expect((await table(both, "gain")).map(({ Pairs }) => Pairs)).toEqual(["2"]);
+  const page = await readFile(join(both, "index.html"), "utf8");
+  expect(page).toContain("are of seed 1; all else is of all seeds");
+  expect(page).toContain(
+    "pipe run train-seq --n 4 --fold 0 --seed 1 --output seed-1\npipe run train-seq --n 4 --fold 0 --seed 2 --output seed-2\n" +
+      "pipe run report-seq --input seed-1 seed-2",
+  );
 });
 
 test("a folder without trainings is told, and nothing is written", async () => {
