@@ -1,12 +1,11 @@
 import type { CommandModule } from "yargs";
-import type { Json } from "../digest.ts";
 import { PROGRESS, progress } from "../pipelines/progress.ts";
-import { type RunResult, run } from "../pipelines/run.ts";
+import { run } from "../pipelines/run.ts";
 import { memoDigest } from "./digests.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { pipelineCommand } from "./pipelines.ts";
-import { printable, type Session, whole } from "./session.ts";
-import { table } from "./table.ts";
+import { type Session, whole } from "./session.ts";
+import { summary } from "./summary.ts";
 
 export function runCommand(session: Session): CommandModule {
   return pipelineCommand(
@@ -71,61 +70,4 @@ async function separate(jobs: number, { stages }: Session) {
   if (stages) return undefined;
   const { TaskProcesses } = await import("../pipelines/processes.ts");
   return new TaskProcesses(jobs);
-}
-
-/** What was found, item by item; the last line is the folder that holds what was made. */
-function summary({ report, outcomes, output }: RunResult): string {
-  const metrics = [...new Set(outcomes.flatMap(({ facts }) => Object.keys(measured(facts))))];
-  const rows = report.items.map((item, i) => {
-    const found = Object.entries(item.counts.rows).filter(([, n]) => n > 0);
-    const { facts, seconds } = outcomes[i]!;
-    return [
-      printable(item.source.name),
-      item.status,
-      found.map(([status, n]) => `${status} ${n}`).join(", "),
-      facts.tracks === undefined ? "" : String(facts.tracks),
-      item.verdict ?? "",
-      ...metrics.map((name) => measured(facts)[name]?.toFixed(3) ?? ""),
-      seconds === 0 ? "" : seconds.toFixed(2),
-      item.reason === undefined ? "" : printable(item.reason),
-    ];
-  });
-  const { done, cached, partial, failed, stopped, notStarted } = report.totals;
-  const all = { done, cached, partial, failed, stopped, "not started": notStarted };
-  const counts = Object.entries(all).filter(([, n]) => n > 0);
-  const facts = Object.entries(report.facts)
-    .filter(([name]) => name !== "metrics" && name !== "text")
-    .map(([name, value]) => `${name}: ${words(value as Json)}\n`);
-  return [
-    // What a stage has to show is shown as it is.
-    ...outcomes.flatMap(({ facts: { text } }) => (typeof text === "string" ? [`${text}\n`] : [])),
-    table(filled(["source", "status", "rows", "tracks", "verdict", ...metrics, "seconds", ""], rows)),
-    ...facts,
-    `${counts.map(([name, n]) => `${n} ${name}`).join(", ") || "nothing done"} in ${report.seconds.toFixed(1)} s\n`,
-    `${output}\n`,
-  ].join("");
-}
-
-/** The numbers that a stage measured on its own result, by name. */
-function measured({ metrics }: Readonly<Record<string, Json>>): Record<string, number> {
-  return (metrics ?? {}) as Record<string, number>;
-}
-
-/** The columns that some row has something in; empty cells of those are a dash. */
-function filled(head: readonly string[], rows: readonly (readonly string[])[]): string[][] {
-  const kept = head.flatMap((name, i) => (name === "" || rows.some((row) => row[i] !== "") ? [i] : []));
-  const line = (row: readonly string[]) => kept.map((i) => row[i] || (head[i] === "" ? "" : "-"));
-  return [kept.map((i) => head[i]!), ...rows.map(line)];
-}
-
-/** A fact on one line: `blazeface (onnx, cpu)` for { name: "blazeface", engine: "onnx", provider: "cpu" }. */
-function words(fact: Json): string {
-  if (Array.isArray(fact)) return fact.map(words).join(", ");
-  if (fact === null || typeof fact !== "object") return String(fact);
-  const { name, ...rest } = fact as Record<string, Json>;
-  const others = Object.values(rest)
-    .filter((value) => value !== null)
-    .map(words)
-    .join(", ");
-  return name === undefined ? others : `${words(name)}${others && ` (${others})`}`;
 }
