@@ -1,4 +1,4 @@
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { ENGINES, PROVIDERS } from "../compile/types.ts";
@@ -8,6 +8,7 @@ import type { Fold } from "../records.ts";
 import type { PredictedFace } from "../report/training-result.ts";
 import { ANCLAF_PRESETS, ZQ_FORMS } from "../systems/anclaf/presets.ts";
 import { type Context, defineStage } from "./define.ts";
+import { cachedTraining, publishedTrainings, trainingBytes } from "./trainings.ts";
 
 const schema = z.strictObject({
   output: z.string().min(1).default("data/runs/train-anclaf").describe("folder that gets one folder a fold"),
@@ -51,38 +52,22 @@ export default defineStage({
   options: schema,
   runtime: ["output", "engine", "provider", "threads"],
   output: ({ output }) => output,
-  async cached({ output }, { key }) {
-    const { resultsIn } = await import("../report/training-result.ts");
-    const { Ledger } = await import("../ledger.ts");
-    const found = (await resultsIn(resolve(output))).find(({ result }) => result.key === key);
-    if (!found) return undefined;
-    const { folder, result } = found;
-    return {
-      artifact: { kind: "artifact", path: folder, bytes: await bytesOf(folder, Object.keys(result.files)) },
-      counts: new Ledger().counts,
-      verdict: "complete",
-      facts: { ...result.facts },
-    };
-  },
-  async published({ output }, { digest }) {
-    const { resultsIn } = await import("../report/training-result.ts");
-    const all = await resultsIn(resolve(output));
-    return all.filter(({ result }) => result.source.digest === digest).map(({ result }) => result.keyParts);
-  },
+  cached: ({ output }, { key }) => cachedTraining(output, key),
+  published: ({ output }, { digest }) => publishedTrainings(output, (source) => source.digest === digest),
   run: (options, context) =>
     async function* (folds) {
       for await (const fold of folds) {
         const folder = join(resolve(options.output), `fold-${fold.fold}`);
         await mkdir(folder, { recursive: true });
-        const files = await trainFold(folder, fold, options, context);
+        await trainFold(folder, fold, options, context);
         context.verdict("complete");
-        yield { kind: "artifact", path: folder, bytes: await bytesOf(folder, files) };
+        yield { kind: "artifact", path: folder, bytes: await trainingBytes(folder) };
       }
     },
 });
 
 /** Trains, tests and publishes; gives the names of the files. */
-async function trainFold(folder: string, fold: Fold, options: Options, context: Context): Promise<readonly string[]> {
+async function trainFold(folder: string, fold: Fold, options: Options, context: Context): Promise<void> {
   const { openFaceStore, rowsOf } = await import("../datasets/face-store.ts");
   const { readFolds } = await import("../datasets/fold-file.ts");
   const { splitOf } = await import("../datasets/folds.ts");
@@ -147,7 +132,7 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
     reconstruction: tested.reconstruction.map((score) => ({ ...score })),
   });
   const work = { preset, steps, seed, zq, reconstruction, batchSize, learningRate, critics };
-  return publish(folder, fold, context, {
+  await publish(folder, fold, context, {
     weights,
     faces: tested.faces,
     metrics,
@@ -175,8 +160,13 @@ interface Trained {
   readonly about: About;
 }
 
-/** Writes weights, predictions and, last of all, the result that names both; gives the names of the files. */
-async function publish(folder: string, { fold, folds, store }: Fold, context: Context, trained: Trained) {
+/** Writes weights, predictions and, last of all, the result that names both. */
+async function publish(
+  folder: string,
+  { fold, folds, store }: Fold,
+  context: Context,
+  trained: Trained,
+): Promise<void> {
   const { exportWeights } = await import("../nn/fit/export.ts");
   const { MODEL_FILE } = await import("../report/fold-model.ts");
   const { PREDICTIONS_FILE, writePredictions, writeResult } = await import("../report/training-result.ts");
@@ -191,14 +181,8 @@ async function publish(folder: string, { fold, folds, store }: Fold, context: Co
     { key, keyParts, source: { name, digest }, fold, folds, store, data, metrics, facts },
     files,
   );
-  return files;
 }
 
 function meanOf(values: Float32Array, rows: Int32Array): number {
   return rows.reduce((sum, row) => sum + values[row]!, 0) / rows.length;
-}
-
-async function bytesOf(folder: string, files: readonly string[]): Promise<number> {
-  const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size));
-  return sizes.reduce((sum, size) => sum + size, 0);
 }
