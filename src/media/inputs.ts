@@ -30,13 +30,13 @@ export async function* expandInputs(
   const seen = new Set<string>();
   for (const pattern of patterns) {
     signal?.throwIfAborted();
-    for (const { path, name, root } of await matches(pattern)) {
+    for (const match of await matches(pattern)) {
       signal?.throwIfAborted();
-      const input = await look(path, name, root);
+      const real = match.real ?? (await realpath(match.path).catch(() => undefined));
+      const input = await look(match, real);
       // The same file under two names, by patterns or links, is one input.
-      const real = await realpath(path).catch(() => path);
-      if (seen.has(real)) continue;
-      seen.add(real);
+      if (seen.has(real ?? match.path)) continue;
+      seen.add(real ?? match.path);
       yield input;
     }
   }
@@ -45,8 +45,10 @@ export async function* expandInputs(
 interface Match {
   readonly path: string;
   readonly name: string;
-  /** The folder that links may not lead out of; undefined for a file that was named itself. */
+  /** True path of the folder that links may not lead out of; undefined for a file that was named itself. */
   readonly root?: string;
+  /** Its own true path, where a listing told it: a folder of ten thousand files is looked into again and again. */
+  readonly real?: string;
 }
 
 async function matches(pattern: string): Promise<Match[]> {
@@ -67,16 +69,22 @@ async function matches(pattern: string): Promise<Match[]> {
     expandDirectories: false,
   });
   if (found.length === 0) throw new PipeError(`The glob ${JSON.stringify(pattern)} matches no file.`);
-  const root = resolve(fixedPart(pattern));
-  return found.map((path) => ({ path: resolve(path), name: relative(root, resolve(path)), root })).sort(byName);
+  const fixed = resolve(fixedPart(pattern));
+  const root = await realpath(fixed);
+  return found.map((path) => ({ path: resolve(path), name: relative(fixed, resolve(path)), root })).sort(byName);
 }
 
-async function within(root: string): Promise<Match[]> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+async function within(folder: string): Promise<Match[]> {
+  const root = await realpath(folder);
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => !entry.isDirectory() && VIDEO_EXTENSIONS.has(extname(entry.name).toLowerCase()))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => ({ path, name: relative(root, path), root }))
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      const name = relative(folder, path);
+      // The listing follows no links, so that only the file itself may be one.
+      return { path, name, root, ...(entry.isFile() && { real: join(root, name) }) };
+    })
     .sort(byName);
 }
 
@@ -87,14 +95,12 @@ function fixedPart(pattern: string): string {
   return parts.slice(0, first).join("/") || (pattern.startsWith("/") ? "/" : ".");
 }
 
-async function look(path: string, name: string, root: string | undefined): Promise<Input | Refused> {
+/** `real`: its true path; undefined where it leads nowhere, which its stats will tell. */
+async function look({ path, name, root }: Match, real: string | undefined): Promise<Input | Refused> {
   const refused = (reason: string): Refused => ({ path, name, refused: reason });
   try {
-    if (root !== undefined) {
-      const [real, realRoot] = [await realpath(path), await realpath(root)];
-      if (!real.startsWith(realRoot.endsWith(sep) ? realRoot : realRoot + sep))
-        return refused("is a symbolic link that leads out of the input folder");
-    }
+    if (root !== undefined && real !== undefined && !real.startsWith(root.endsWith(sep) ? root : root + sep))
+      return refused("is a symbolic link that leads out of the input folder");
     const stats = await stat(path);
     const kind = kindOf(stats);
     return kind ? refused(`is ${kind}, not a regular file`) : { path, name, bytes: stats.size };

@@ -38,6 +38,8 @@ export interface PlanOptions {
   readonly limit?: number;
   /** Plan to run what is cached, too. */
   readonly force?: boolean;
+  /** What every step adds to the keys, where it is known already: models are then not read again. */
+  readonly parts?: readonly StepParts[];
   /** sha256 of a file; default: reads it. */
   readonly digest?: (path: string) => Promise<string>;
   /** Hears what a source stage has to say. */
@@ -55,7 +57,7 @@ export async function* plan(pipeline: BoundPipeline, options: PlanOptions): Asyn
   const first = pipeline.steps[0]!;
   const sources = (stages[first.stage] as AnyStage).sources;
   if (!sources) throw new Error(`${first.stage} is a source stage without sources()`);
-  const parts = await partsOf(pipeline.steps, stages);
+  const parts = options.parts ?? (await partsOf(pipeline.steps, stages));
   let n = 0;
   if (limit <= 0) return;
   for await (const source of sources(first.options, { signal, digest, note })) {

@@ -9,6 +9,7 @@ import { Ledger } from "../ledger.ts";
 import { SharedPool } from "../stages/context.ts";
 import type { Cached, Stages } from "../stages/define.ts";
 import type { BoundPipeline } from "./bind.ts";
+import { partsOf } from "./key.ts";
 import { outputOf } from "./output.ts";
 import { versions } from "./package.ts";
 import { cachedFor, type Planned, plan, type Task } from "./plan.ts";
@@ -161,9 +162,12 @@ class Run {
     try {
       const digest = sha256 ? (path: string) => sha256(path, signal) : (path: string) => digestFile(path, signal);
       const note = (message: string) => this.#options.progress?.note(message);
+      // Once a run: models are opened once, and keys must be those of the models that are open.
+      const parts = await partsOf(this.#pipeline.steps, stages);
       const look = (digest: (path: string) => Promise<string>) =>
         plan(this.#pipeline, {
           stages,
+          parts,
           signal,
           ...(limit !== undefined && { limit }),
           ...(force !== undefined && { force }),

@@ -3,7 +3,6 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { checkBalance } from "../cache/balance.ts";
 import { diskError } from "../cache/disk.ts";
-import type { Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import type { Prediction } from "../records.ts";
 import type { ScoreScale } from "../report/scores/row.ts";
@@ -46,16 +45,11 @@ export default defineStage({
     return { artifact, counts, verdict, ...(detail !== undefined && { detail }), facts };
   },
   async published({ output }, source) {
-    const { readMarker, scoresFolder, scoresFolders } = await import("../report/scores/entry.ts");
+    const { markersByName } = await import("../report/scores/by-name.ts");
+    const { readMarker, scoresFolder } = await import("../report/scores/entry.ts");
     const own = await readMarker(await scoresFolder(output, source));
     if (own) return [own.keyParts];
-    // Where an edited video was scored before.
-    const found: Json[] = [];
-    for (const folder of await scoresFolders(output)) {
-      const marker = await readMarker(folder);
-      if (marker?.source.name === source.name) found.push(marker.keyParts);
-    }
-    return found;
+    return (await markersByName(output, source.name)).map(({ keyParts }) => keyParts);
   },
   async finish({ output }, items) {
     const { writeIndex } = await import("../report/scores/index.ts");

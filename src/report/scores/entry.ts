@@ -55,8 +55,8 @@ export async function scoresFolders(output: string): Promise<string[]> {
 
 const listings = new Map<string, { readonly print: bigint; readonly names: Promise<Map<string, string>> }>();
 
-/** Names by their endings, read again when the folder has changed. */
-async function folderNames(output: string): Promise<Map<string, string>> {
+/** Names of folders of scores by their endings; the same map until the output folder has changed. */
+export async function folderNames(output: string): Promise<Map<string, string>> {
   const print = (await stat(output, { bigint: true }).catch(() => undefined))?.mtimeNs;
   if (print === undefined) return new Map();
   const known = listings.get(output);

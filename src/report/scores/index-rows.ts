@@ -1,8 +1,9 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { z } from "zod";
+import { fingerprint, isSettled } from "../../cache/fingerprint.ts";
 import { MARKER, scoresFolder, scoresFolders } from "./entry.ts";
 
 /** One video of an archive: a line of `index.csv` and of the index's page. */
@@ -117,8 +118,26 @@ const overview = z.object({
   }),
 });
 
-/** What the marker in a folder says for an index; its seal is the reader's of the scores to check, not ours. */
-async function scoresIn(folder: string) {
+/** What was read of folders in this process, as long as their markers stay as they were. */
+const known = new Map<string, { readonly print: string; readonly scores: ReturnType<typeof readScores> }>();
+
+/** What the marker in a folder says for an index; ten thousand are not read again because one has come. */
+async function scoresIn(folder: string): ReturnType<typeof readScores> {
+  const stats = await stat(join(folder, MARKER), { bigint: true }).catch(() => undefined);
+  if (stats === undefined) {
+    known.delete(folder);
+    return undefined;
+  }
+  const print = fingerprint(stats);
+  const before = known.get(folder);
+  if (before?.print === print) return before.scores;
+  const scores = readScores(folder);
+  if (isSettled(stats)) known.set(folder, { print, scores });
+  return scores;
+}
+
+/** Its seal is the reader's of the scores to check, not ours. */
+async function readScores(folder: string) {
   try {
     const {
       source,
