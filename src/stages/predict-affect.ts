@@ -60,8 +60,13 @@ export default defineStage({
   options,
   // Models count by their bytes, and specs by what they say, not by where they lie.
   runtime: ["model", "spec", "checkpoint", "encoder", "batch", "engine", "provider", "threads"],
-  async models({ model, spec, preset, checkpoint, encoder }): Promise<Record<string, string>> {
-    if (isOnnx(model)) return (await import("../systems/onnx/scoring.ts")).onnxDigests(model, spec);
+  async models({ model, spec, preset, checkpoint, encoder, provider }): Promise<Record<string, string>> {
+    if (isOnnx(model)) {
+      const { checkOnnx, onnxDigests } = await import("../systems/onnx/scoring.ts");
+      const digests = await onnxDigests(model, spec);
+      await checkOnnx(resolve(model), provider, spec);
+      return digests;
+    }
     const name = nameOf(model);
     if (name !== "anclaf-frame") {
       const { anclafSequenceDigests } = await import("../systems/anclaf/sequence-scoring.ts");

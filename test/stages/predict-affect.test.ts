@@ -1,12 +1,20 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
+import { compile } from "../../src/compile/index.ts";
 import { readCheckpoint } from "../../src/nn/checkpoint.ts";
+import { bind, parsePipelines, run } from "../../src/pipelines/index.ts";
+import { packageRoot } from "../../src/pipelines/package.ts";
 import { seeded } from "../../src/random.ts";
 import type { Crop, Prediction } from "../../src/records.ts";
 import { looseContext } from "../../src/stages/context.ts";
+import { stages } from "../../src/stages/index.ts";
 import predictAffect from "../../src/stages/predict-affect.ts";
 import { checkpointFor } from "../../src/systems/anclaf/load.ts";
 import { openPredictor } from "../../src/systems/anclaf/predict.ts";
 import { presets } from "../../src/systems/anclaf/presets.ts";
+import { temporary } from "../pipelines/temporary.ts";
 
 const SIDE = 128;
 
@@ -80,6 +88,43 @@ it("says what the bundled model says of each face, rows without pixels passing t
   const single = await go([crops[4]!], { batch: 3 });
   expect(single.found[0]!.valence).toBe(found[4]!.valence);
   expect((await go([])).found).toEqual([]);
+});
+
+it("looks at a model of somebody's own before any video: what it has, and what is needed", async () => {
+  const folder = await temporary();
+  const file = join(folder, "own.onnx");
+  {
+    await using model = compile(({ face }) => ({ said: tf.mean(face!, [2, 3]) }), { name: "own", engine: "onnx" });
+    await writeFile(file, model.toOnnx({ face: { shape: [2, 3, 8, 8], dtype: "float32" } }));
+  }
+  const asked = (spec: object) => {
+    const text = JSON.stringify({
+      score: {
+        about: "…",
+        steps: [{ "extract-frames": {} }, { "crop-faces": {} }, { "predict-affect": {} }, { "write-scores": {} }],
+      },
+    });
+    const sets = [
+      `predict-affect.model=${file}`,
+      `predict-affect.spec=${JSON.stringify(spec)}`,
+      `write-scores.output=${folder}/out`,
+    ];
+    const input = `extract-frames.input=["${join(packageRoot, "data/samples/one-face.mp4")}"]`;
+    return run(bind(parsePipelines(text, "pipelines.yaml", stages).pipelines.score!, stages, {}, [...sets, input]), {
+      stages,
+    });
+  };
+  await expect(asked({ outputs: { said: "valence_arousal" } })).rejects.toMatchObject({
+    message: expect.stringMatching(/own\.onnx: its output "said" has 3 numbers a face, and the spec reads 2\.$/),
+    hint: "The file's outputs: said float32 [2, 3].",
+  });
+  await expect(asked({ input: { size: [9, 8] }, outputs: { said: [{ skip: 3 }] } })).rejects.toMatchObject({
+    message: expect.stringMatching(/input\.size asks for a height of 9, and the file takes 8\.$/),
+    hint: expect.stringContaining("The file's inputs: face float32 [2, 3, 8, 8]."),
+  });
+  await writeFile(file, (await readFile(file)).subarray(0, 100));
+  await expect(asked({ outputs: { said: [{ skip: 3 }] } })).rejects.toThrow(/own\.onnx cannot be opened as a model/);
+  expect(JSON.parse(await readFile(join(folder, "out/report.json"), "utf8"))).toMatchObject({ items: [] });
 });
 
 it("refuses crops of another size, and models that it does not know, and says which there are", async () => {

@@ -47,6 +47,15 @@ export async function openOnnxScorer(path: string, run: ScorerRun, given?: unkno
   }
 }
 
+/**
+ * Opens a file and closes it again: what does not fit is told before any video is decoded, not once for each of ten thousand.
+ *
+ * @throws PipeError as {@link openOnnxScorer} does
+ */
+export async function checkOnnx(path: string, provider: ScorerRun["provider"], given?: unknown): Promise<void> {
+  await using _ = await openOnnxScorer(path, { batch: 1, engine: "auto", provider, threads: 1 }, given);
+}
+
 async function opened(path: string, { provider, threads }: ScorerRun): Promise<OnnxModel> {
   const file = await readFile(path).catch((cause: unknown) => {
     throw unreadable(path, cause);
