@@ -70,9 +70,9 @@ async function foldersLike(pattern: string): Promise<string[]> {
 async function heldBy(folder: string): Promise<Found[]> {
   const own = await trainingsIn(folder);
   if (isFound(own)) return [own];
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  const inside = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
-  const found = await Promise.all(inside.sort().map((each) => trainingsIn(each)));
+  // What is no folder, or a link to none, has nothing in it.
+  const names = await readdir(folder).catch(() => []);
+  const found = await Promise.all(names.sort().map((name) => trainingsIn(join(folder, name))));
   return found.filter(isFound);
 }
 

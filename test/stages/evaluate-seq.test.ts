@@ -282,7 +282,7 @@ describe("several seeds, a folder each", () => {
     const names = ["run-1", "run-2"];
     for (const [i, name] of names.entries()) await trained(join(place, name), 0, "anclaf-s", 2, { seed: i + 1 });
     await mkdir(join(place, "run-3", "fold-0"), { recursive: true });
-    await symlink(join(place, "run-1"), join(place, "linked"));
+    await symlink(join(place, "run-1"), join(place, "then-linked"));
     const found = async (...patterns: string[]) => {
       const notes: string[] = [];
       const trainings = await namedTrainings(patterns, (note) => notes.push(note));
@@ -290,14 +290,17 @@ describe("several seeds, a folder each", () => {
     };
     expect(await found(place)).toEqual({ folders: names, notes: [] });
     expect(await found(join(place, "run-2"), join(place, "run-1"))).toEqual({ folders: names.toReversed(), notes: [] });
-    expect(await found(join(place, "run-1"), join(place, "linked"))).toMatchObject({ folders: ["run-1"] });
+    expect(await found(join(place, "run-1"), join(place, "then-linked"))).toMatchObject({ folders: ["run-1"] });
     const { folders, notes } = await found(join(place, "run-*"));
     expect([folders, notes]).toEqual([
       names,
       [expect.stringMatching(/run-3 holds no finished training .* passed over/)],
     ]);
+    await mkdir(join(place, "far"));
+    await symlink(join(place, "run-2"), join(place, "far", "near"));
+    expect(await found(join(place, "far"))).toMatchObject({ folders: ["near"] });
     // A link is found by a glob, too, and is the folder that it leads to.
-    expect(await found(join(place, "link*"))).toMatchObject({ folders: ["linked"] });
+    expect(await found(join(place, "then-*"))).toMatchObject({ folders: ["then-linked"] });
     await writeFile(join(place, "run-4"), "no folder");
     expect((await found(join(place, "run-{1,4}/"))).folders).toEqual(["run-1"]);
     expect(await found(`${place}/**`)).toEqual({ folders: names, notes: [] });
