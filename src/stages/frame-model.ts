@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { z } from "zod";
 import { fingerprint } from "../cache/fingerprint.ts";
 import { recipeDigest } from "../cache/recipe.ts";
-import { digestFile } from "../digest.ts";
+import { digestFile, type Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import type { AnclafPreset } from "../systems/anclaf/presets.ts";
 
@@ -41,7 +41,7 @@ export async function frameModel(options: FrameModelOptions, folder: string, nam
     });
   const clip = clipIn(marker);
   const { path, digest } = clip ? await ofFold(options, clip) : await ofVideos(options, name);
-  const steps = stepsSchema.safeParse(marker.keyParts).data?.steps ?? [];
+  const steps = stepsIn(marker.keyParts);
   const made = steps.find(({ stage }) => stage === "encode-latents")?.models.anclaf;
   if (made !== digest)
     throw new PipeError(
@@ -55,6 +55,14 @@ export async function frameModel(options: FrameModelOptions, folder: string, nam
   // Without the label file, which is of one video alone.
   return { path, digest, latents: recipeDigest(marker.keyParts) };
 }
+
+/** sha256 of the frame model that made an entry's latents, or the features of them; undefined if it was untrained. */
+export function makerIn(keyParts: Json): string | undefined {
+  return stepsIn(keyParts).findLast(({ stage }) => stage === "encode-latents" || stage === "encode-features")?.models
+    .anclaf;
+}
+
+const stepsIn = (keyParts: Json) => stepsSchema.safeParse(keyParts).data?.steps ?? [];
 
 const stepsSchema = z.object({
   steps: z.array(z.looseObject({ stage: z.string(), models: z.record(z.string(), z.string()) })),

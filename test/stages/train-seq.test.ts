@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LatentWriter } from "../../src/cache/writer.ts";
 import { digestOf, type Json } from "../../src/digest.ts";
 import { Ledger } from "../../src/ledger.ts";
+import { readCheckpoint } from "../../src/nn/checkpoint.ts";
 import { metricsOf } from "../../src/nn/metrics.ts";
 import { type BoundPipeline, bind, parsePipelines, run } from "../../src/pipelines/index.ts";
 import { seeded } from "../../src/random.ts";
@@ -148,6 +149,8 @@ describe("train-seq", () => {
         known.map((step) => step.valence),
       );
       expect(result.metrics["ccc V"]).toBeCloseTo(ccc, 10);
+      // Whoever scores with it must have the frame model that made what it learned from.
+      expect((await readCheckpoint(join(folder, "model.safetensors"))).metadata.encoder).toBe(digestOf("m"));
       expect(result.facts).toMatchObject({ dataset: "synth", n: Number(folder.at(-1)), seed: 1, range: RANGE });
     }
     const attention = await readAttention(join(whole, "fold-1", "anclaf-sa-2"));

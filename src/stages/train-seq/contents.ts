@@ -1,14 +1,23 @@
 import type { Json } from "../../digest.ts";
 import { PipeError } from "../../errors.ts";
+import { makerIn } from "../frame-model.ts";
+
+/** What a fold's cache entries are. */
+export interface Contents {
+  /** What each holds, by its folder. */
+  readonly digests: ReadonlyMap<string, string>;
+  /** sha256 of the frame model that made them; undefined where it was untrained. */
+  readonly maker: string | undefined;
+}
 
 /**
- * What each entry holds, by its folder. Throws a PipeError that names the fields where entries were made in different ways:
+ * What a fold's entries hold, and whose latents they are. Throws a PipeError that names the fields where entries were made in different ways:
  * by another checkpoint, of other crops, with another version.
  */
-export async function contentsOf(folders: readonly string[]): Promise<ReadonlyMap<string, string>> {
+export async function contentsOf(folders: readonly string[]): Promise<Contents> {
   const { contentDigest, readMarker } = await import("../../cache/marker.ts");
   const { recipeDifference } = await import("../../cache/recipe.ts");
-  const contents = new Map<string, string>();
+  const digests = new Map<string, string>();
   let first: { readonly name: string; readonly keyParts: Json } | undefined;
   for (const folder of folders) {
     const marker = await readMarker(folder);
@@ -23,7 +32,7 @@ export async function contentsOf(folders: readonly string[]): Promise<ReadonlyMa
         `The latents of ${first.name} and of ${marker.source.name} were made in different ways: ${changed.join("; ")}.`,
         { hint: "Train on latents of one checkpoint, one kind of crop and one version." },
       );
-    contents.set(folder, contentDigest(marker));
+    digests.set(folder, contentDigest(marker));
   }
-  return contents;
+  return { digests, maker: first && makerIn(first.keyParts) };
 }

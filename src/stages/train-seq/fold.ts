@@ -17,7 +17,7 @@ export async function trainFold(work: Work, rungs: readonly Rung[]): Promise<rea
   const { folder, set, context } = work;
   const range = rangeIn(context.facts);
   const labels = windowLabels(set.byLength.get(rungs[0]!.n)!.training, range);
-  const contents = await contentsOf(set.folders);
+  const { digests, maker } = await contentsOf(set.folders);
   const frame = await encoderStart(work);
   await using reader = await openWindowReader();
   const total = rungs.reduce((sum, { steps }) => sum + steps, 0);
@@ -26,7 +26,7 @@ export async function trainFold(work: Work, rungs: readonly Rung[]): Promise<rea
   for (const rung of rungs) {
     context.drain.throwIfAborted();
     const windows = set.byLength.get(rung.n)!;
-    const data = { split: set.fold.digest, windows: windowsDigest(windows, (folder) => contents.get(folder)!) };
+    const data = { split: set.fold.digest, windows: windowsDigest(windows, (folder) => digests.get(folder)!) };
     const from = rung.from === null ? null : finished.get(rung.from)!;
     const start = from ? { from: from.result.key } : { frame: frame?.digest ?? null };
     const keyParts = identityOf(rung, work, { data, range: asJson(range), ...start });
@@ -43,6 +43,7 @@ export async function trainFold(work: Work, rungs: readonly Rung[]): Promise<rea
         folder: own,
         from,
         frame: frame?.path ?? null,
+        maker,
         keyParts,
         windows,
         data,

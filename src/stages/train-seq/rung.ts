@@ -35,6 +35,8 @@ export interface One {
   readonly from: Finished | null;
   /** Path of the frame model whose encoder fresh weights begin with. */
   readonly frame: string | null;
+  /** sha256 of the frame model that made what is read, which scoring with this model needs. */
+  readonly maker: string | undefined;
   readonly keyParts: Json;
   readonly windows: WindowParts;
   readonly data: Json;
@@ -88,7 +90,7 @@ export async function trainOne({ set, options, context }: Work, one: One): Promi
 /** Writes weights, predictions, attention and, last of all, the result that names them. */
 async function publishOne(
   { set, options: { seed, attention }, context }: Omit<Work, "folder">,
-  { rung, folder, keyParts, range, labels }: One,
+  { rung, folder, keyParts, maker, range, labels }: One,
   { weights, test, last, facts }: TrainedRung,
   seconds: number,
 ): Promise<void> {
@@ -125,6 +127,7 @@ async function publishOne(
         ...(input.kind === "latents" && { zq: input.form }),
         fold: `${fold} of ${folds}`,
         data: digest,
+        ...(maker !== undefined && { encoder: maker }),
         range: JSON.stringify(range),
       },
     },

@@ -62,7 +62,7 @@ export async function openAnclafSequence(source: SequenceScorerSource, run: Scor
       about: `${name} (${input.preset}), checkpoint ${sequence.digest.slice(0, 12)}${trainedOn(sequence.metadata)}`,
       engine: { ...window.engine },
       scale,
-      notes: syntheticNote(name, sequence.metadata),
+      notes: [...syntheticNote(name, sequence.metadata), ...unknownEncoder(path, sequence)],
       async encode(faces: readonly Image[]) {
         const encoded = await images.encode(faces);
         const values = features ? await features.encode(encoded.map(({ z }) => z)) : encoded.map(({ z }) => z);
@@ -79,6 +79,14 @@ export async function openAnclafSequence(source: SequenceScorerSource, run: Scor
     await close();
     throw error;
   }
+}
+
+/** A warning where nobody can say whether model and encoder belong together. */
+function unknownEncoder(path: string, { metadata }: Checkpoint): string[] {
+  if (metadata.encoder !== undefined) return [];
+  return [
+    `${path} does not say which frame model made the latents it was trained on; it is taken to be the one in use.`,
+  ];
 }
 
 /** A step's features end with D's four probabilities, which no window changes. */
@@ -193,14 +201,12 @@ async function read(source: SequenceScorerSource): Promise<Read> {
   const input: SequenceInput = kind === "features" ? { kind, sizes, preset } : { kind: "latents", sizes, preset, form };
   const encoderPath = pathOf({ preset, checkpoint: given });
   const encoder = await readCheckpoint(encoderPath);
-  for (const note of ["data", "fold"] as const) {
-    const [own, other] = [sequence.metadata[note], encoder.metadata[note]];
-    if (own !== undefined && other !== undefined && own !== other)
-      throw new PipeError(
-        `${checkpoint} was trained on latents of another encoder than ${encoderPath}: ${note} ${own.slice(0, 12)}, not ${other.slice(0, 12)}.`,
-        { hint: "Name the model.safetensors of the same fold that train-anclaf wrote: --encoder …" },
-      );
-  }
+  const { encoder: wanted } = sequence.metadata;
+  if (wanted !== undefined && wanted !== encoder.digest)
+    throw new PipeError(
+      `${checkpoint} was trained on latents of the checkpoint ${wanted.slice(0, 12)}, and ${encoderPath} is ${encoder.digest.slice(0, 12)}.`,
+      { hint: "Name the frame model that made the latents it was trained on: --encoder …" },
+    );
   const network: SequenceNetwork = {
     variant: attention === "none" ? "s" : attention === "uniform" ? "uniform" : "sa",
     input,

@@ -103,10 +103,13 @@ describe("ANCLaF-S and -SA as scorers", () => {
     const s = await checkpoint("s", { attention: "none" }, "s");
     expect(await refused("anclaf-sa", s)).toMatch(/is no anclaf-sa: its attention is none/);
     expect(await refused("anclaf-s", bundled)).toMatch(/do not say what preset, window and attention/);
-    const foreign = await checkpoint("foreign", { attention: "none", data: "0123456789abcdef", fold: "0 of 5" }, "s");
-    expect(await refused("anclaf-s", foreign)).toMatch(
-      /latents of another encoder than .*: data 0123456789ab, not [0-9a-f]{12}/,
+    const foreign = await checkpoint("foreign", { attention: "none", encoder: "0123456789abcdef" }, "s");
+    const { digest } = await readCheckpoint(bundled);
+    expect(await refused("anclaf-s", foreign)).toContain(
+      `was trained on latents of the checkpoint 0123456789ab, and ${bundled} is ${digest.slice(0, 12)}`,
     );
+    const own = await checkpoint("own", { attention: "none", encoder: digest, data: "another split" }, "s");
+    expect(await refused("anclaf-s", own)).toBe("nothing was refused");
     const copy = join(place.path, "copy.safetensors");
     await copyFile(bundled, copy);
     const digests = await anclafSequenceDigests({ model: "anclaf-s", checkpoint: s, encoder: copy });
