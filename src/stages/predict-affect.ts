@@ -40,6 +40,13 @@ const options = z.strictObject({
     .nonnegative()
     .default(200)
     .describe("models of several frames: milliseconds without a face after which a window begins anew"),
+  stride: z
+    .int()
+    .min(1)
+    .default(1)
+    .describe(
+      "models of several frames: from one window to the next; 1: each face is scored by the window that ends with it, with all the frames before it that the model can use",
+    ),
   batch: z.int().min(1).max(256).default(16).describe("crops in one run of the networks"),
   engine: z.enum(ENGINES).default("auto").describe("what executes the networks"),
   provider: z.enum(PROVIDERS).default("cpu").describe("ONNX Runtime's execution provider"),
@@ -54,7 +61,7 @@ type Options = z.output<typeof options>;
 export default defineStage({
   name: "predict-affect",
   summary: "crop* → prediction*: valence, arousal and what else a trained model says of each face",
-  version: 1,
+  version: 2,
   takes: "crop",
   gives: "prediction",
   options,
@@ -107,7 +114,7 @@ async function scorerOf(options: Options): Promise<Scorer> {
 function scoresOf(
   crops: AsyncIterable<Crop>,
   scorer: Scorer,
-  { batch, gap }: Options,
+  { batch, gap, stride }: Options,
   { signal }: Context,
 ): AsyncIterable<readonly [Crop, FaceScore | null]> {
   const inOrder = <Encoded>(encode: (faces: readonly NonNullable<Crop["image"]>[]) => Promise<readonly Encoded[]>) =>
@@ -123,7 +130,7 @@ function scoresOf(
   return trackScores(
     inOrder((faces) => scorer.encode(faces)),
     scorer,
-    gap * 1000,
+    { gap: gap * 1000, stride: Math.min(stride, scorer.n) },
   );
 }
 

@@ -7,18 +7,20 @@ type Fed<Row> = readonly [row: Row, features: Float32Array | null];
 type Scored<Row> = readonly [row: Row, score: FaceScore | null];
 
 /**
- * Gives every face the score that a sequence model has for it, rows in the order they came. Windows of `n` steps follow
- * one another along each track; a step is a frame, and is missing where the track has no face in it. What is left at a
- * track's end is scored by the window of its last `n` steps, of which those that are scored already are not scored again; a
- * track of fewer gives one window that is filled up. A hole of more than `gap` ends a track for this purpose, so that no
- * window reaches across it. Rows wait for their window, so about `n` frames and a gap are held.
+ * Gives every face the score that a sequence model has for it, rows in the order they came. Windows of `n` steps go along each
+ * track, `stride` steps apart; a step is a frame, and is missing where the track has no face in it. A window scores those of
+ * its steps that none before it scored, so that from the second on each is scored with at least n − `stride` before it. What is
+ * left at a track's end is scored by the window of its last `n` steps; a track of fewer gives one window that is filled up. A
+ * hole of more than `gap` ends a track for this purpose, so that no window reaches across it. Rows wait for their window, so
+ * about `n` frames and a gap are held.
  *
  * @param gap microseconds.
+ * @param stride 1..n.
  */
 export async function* trackScores<Row extends Pick<Subject, "index" | "pts" | "track">>(
   input: AsyncIterable<Fed<Row>>,
   scorer: Pick<SequenceScorer, "n" | "finish">,
-  gap: number,
+  { gap, stride }: { readonly gap: number; readonly stride: number },
 ): AsyncGenerator<Scored<Row>, void, void> {
   const waiting: Slot<Row>[] = [];
   const runs = new Map<number, Run>();
@@ -39,8 +41,8 @@ export async function* trackScores<Row extends Pick<Subject, "index" | "pts" | "
     if (row.track >= 0) {
       const run = runs.get(row.track) ?? newRun(frame);
       runs.set(row.track, run);
-      for (; run.frame + 1 < frame; run.frame += 1) await push(run, null, null, scorer);
-      await push(run, features, slot, scorer);
+      for (; run.frame + 1 < frame; run.frame += 1) await push(run, { features: null, slot: null }, scorer, stride);
+      await push(run, { features, slot }, scorer, stride);
       Object.assign(run, { frame, pts: row.pts });
     }
     yield* ready(waiting);
@@ -55,34 +57,37 @@ interface Slot<Row> {
   score: FaceScore | null | undefined;
 }
 
+interface Step {
+  readonly features: Float32Array | null;
+  readonly slot: Slot<unknown> | null;
+}
+
 /** The steps of one track without a long hole. */
 interface Run {
   /** The last `n` steps at most, and who waits for the score of each. */
-  readonly steps: { readonly features: Float32Array | null; readonly slot: Slot<unknown> | null }[];
+  readonly steps: Step[];
   /** How many at the end of `steps` are not scored yet. */
   fresh: number;
+  /** Whether a window of it was scored. */
+  begun: boolean;
   /** Number and time of the last frame that the track was in. */
   frame: number;
   pts: number;
 }
 
-const newRun = (frame: number): Run => ({ steps: [], fresh: 0, frame: frame - 1, pts: 0 });
+const newRun = (frame: number): Run => ({ steps: [], fresh: 0, begun: false, frame: frame - 1, pts: 0 });
 
-async function push(
-  run: Run,
-  features: Float32Array | null,
-  slot: Slot<unknown> | null,
-  scorer: Pick<SequenceScorer, "n" | "finish">,
-): Promise<void> {
-  run.steps.push({ features, slot });
+async function push(run: Run, step: Step, scorer: Pick<SequenceScorer, "n" | "finish">, stride: number): Promise<void> {
+  run.steps.push(step);
   if (run.steps.length > scorer.n) run.steps.shift();
   run.fresh += 1;
-  if (run.fresh === scorer.n) await scoreRest(run, scorer);
+  if (run.fresh === (run.begun ? stride : scorer.n)) await scoreRest(run, scorer);
 }
 
 async function scoreRest(run: Run, { n, finish }: Pick<SequenceScorer, "n" | "finish">): Promise<void> {
   const { steps, fresh } = run;
   run.fresh = 0;
+  run.begun = true;
   const unscored = steps.slice(steps.length - fresh);
   if (!unscored.some(({ features }) => features !== null)) return;
   const padding = new Array<null>(n - steps.length).fill(null);

@@ -33,7 +33,7 @@ function fake(n: number) {
   };
 }
 
-async function go(rows: readonly Fed[], n: number, gap = 200_000) {
+async function go(rows: readonly Fed[], n: number, stride = n) {
   const model = fake(n);
   const out: (readonly [Row, FaceScore | null])[] = [];
   for await (const each of trackScores(
@@ -41,7 +41,7 @@ async function go(rows: readonly Fed[], n: number, gap = 200_000) {
       yield* rows;
     })(),
     model,
-    gap,
+    { gap: 200_000, stride },
   ))
     out.push(each);
   return { out, windows: model.windows };
@@ -63,6 +63,23 @@ it("windows follow one another; the last one reaches back, and scores only what 
     [4, 5, 6],
   ]);
   expect(out.map(([, said]) => said!.valence)).toEqual([0, 1, 2, 1000, 1001, 1002, 2002]);
+});
+
+it("a window for each step: the first scores all of its steps, the others their last", async () => {
+  const rows = [0, 1, 2, 3, 4].map((i) => step(i, 0, i));
+  const { out, windows } = await go(rows, 3, 1);
+  expect(windows).toEqual([
+    [0, 1, 2],
+    [1, 2, 3],
+    [2, 3, 4],
+  ]);
+  expect(out.map(([, said]) => said!.valence)).toEqual([0, 1, 2, 1002, 2002]);
+  const twos = await go([...rows, step(5, 0, 5)], 4, 2);
+  expect(twos.windows).toEqual([
+    [0, 1, 2, 3],
+    [2, 3, 4, 5],
+  ]);
+  expect(twos.out.map(([, said]) => said!.valence)).toEqual([0, 1, 2, 3, 1002, 1003]);
 });
 
 it("a short track gives one window that is filled up", async () => {
@@ -100,7 +117,8 @@ it("any tracks: rows keep their order, every face has one score, from a window o
     { maxLength: 40 },
   );
   await fc.assert(
-    fc.asyncProperty(frames, fc.integer({ min: 1, max: 6 }), async (all, n) => {
+    fc.asyncProperty(frames, fc.integer({ min: 1, max: 6 }), fc.nat(5), async (all, n, less) => {
+      const stride = Math.max(1, n - less);
       let pts = 0;
       const rows: Fed[] = all.flatMap(({ tracks, missed, wait }, index) => {
         pts += wait * 1000;
@@ -109,7 +127,7 @@ it("any tracks: rows keep their order, every face has one score, from a window o
           .sort()
           .map((track) => step(index, track, missed && track === 1 ? null : index * 3 + track, pts));
       });
-      const { out, windows } = await go(rows, n);
+      const { out, windows } = await go(rows, n, stride);
       expect(out.map(([row]) => row)).toEqual(rows.map(([row]) => row));
       for (const [i, [row, said]] of out.entries()) {
         const features = rows[i]![1];
@@ -144,7 +162,7 @@ it("holds no more than a window and a gap", async () => {
       yield step(i, i < 250 ? 0 : 1, i);
     }
   })();
-  for await (const _ of trackScores(rows, fake(8), 200_000)) given += 1;
+  for await (const _ of trackScores(rows, fake(8), { gap: 200_000, stride: 8 })) given += 1;
   expect(given).toBe(500);
   expect(most).toBeLessThan(8 + 8 + 8);
 });
