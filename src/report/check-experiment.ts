@@ -6,7 +6,7 @@ import { type Affect, type AttentionWindow, differenceOf, type Experiment, nameO
  * that do not rise, pictures that lie outside the page. Numbers that are not finite are no error: they are shown as "–".
  */
 export function checkExperiment(experiment: Experiment): void {
-  const { range, metrics, models, paper, gains, traces, correlations } = experiment;
+  const { range, metrics, models, paper, gains, bySeen, traces, correlations } = experiment;
   if (!(range[0] < range[1])) fail("range", `${range[0]} is not below ${range[1]}`);
   if (metrics.length === 0) fail("metrics", "there are none");
   models.forEach((model, i) => {
@@ -19,6 +19,10 @@ export function checkExperiment(experiment: Experiment): void {
   unique("gains", gains.map(differenceOf));
   for (const gain of gains)
     if (!(Number.isInteger(gain.pairs) && gain.pairs > 0)) fail(`gains (${differenceOf(gain)})`, "it has no pairs");
+  unique("bySeen", bySeen.models.map(nameOf));
+  for (const model of bySeen.models)
+    if (model.points.some(({ seen }, i) => seen !== i + 1))
+      fail(`bySeen (${nameOf(model)})`, "it skips a number of frames");
   traces.forEach((trace, i) => {
     checkTrace(`traces[${i}] (${trace.clip})`, trace);
   });

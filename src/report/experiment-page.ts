@@ -23,18 +23,27 @@ export interface PageTable {
 export interface PageParts {
   readonly results: PageTable;
   readonly gain: PageTable;
+  readonly seen: PageTable;
   readonly runs: PageTable;
   readonly correlations: PageTable;
   readonly figures: Readonly<Record<Section, readonly DrawnFigure[]>>;
 }
 
 /** One page that needs no other file and no network, light or dark as the reader's system is. */
-export function pageOf(experiment: Experiment, { results, gain, runs, correlations, figures }: PageParts): string {
+export function pageOf(
+  experiment: Experiment,
+  { results, gain, seen, runs, correlations, figures }: PageParts,
+): string {
   const { title, dataset, synthetic, facts, notes, models } = experiment;
   const sections: readonly [id: string, heading: string, body: readonly Html[]][] = [
     ["results", "Results", models.length + experiment.paper.length > 0 ? [shownTable(results)] : []],
     ["gain", "Gain", experiment.gains.length > 0 ? [shownTable(gain)] : []],
     ["length", "Scores against n", figures.scores.map(figureOf)],
+    [
+      "seen",
+      "Within a window",
+      [...figures.seen.map(figureOf), ...(experiment.bySeen.models.length > 0 ? [folded(seen)] : [])],
+    ],
     ["traces", "Over time", figures.traces.map(figureOf)],
     [
       "attention",

@@ -113,6 +113,38 @@ export function gainTable({ gains, models }: Experiment): ReportTable {
   };
 }
 
+/** How well models do after each number of frames of a window. */
+export function seenTable({ bySeen: { interval, models } }: Experiment): ReportTable {
+  const all = models.flatMap(({ points }) => points);
+  return {
+    title: "CCC by frames seen",
+    columns: ["Model", "Frames seen", "Milliseconds", "CCC AVG", "Frames"],
+    rows: models.flatMap((model) =>
+      model.points.map(({ seen, ccc, frames }): Cell[] => [
+        nameOf(model),
+        seen,
+        interval === null ? null : Math.round(seen * interval),
+        ccc && { value: ccc.mean, sd: ccc.sd },
+        frames,
+      ]),
+    ),
+    notes: [
+      "Frames seen: faces of its window that the model had been shown when it judged a face, this one included; missing ones " +
+        "do not count. CCC is the mean of valence and arousal, ± the standard deviation between folds and seeds (1/(N − 1)). " +
+        "Frames count once, not once a seed.",
+      ...(models.some(({ role }) => role === "oracle")
+        ? [
+            "Best possible: from so many frames in a row, over all test faces with so many of their clip up to them, wherever a " +
+              "window began.",
+          ]
+        : []),
+      ...(all.some(({ ccc, frames }) => ccc === null && frames > 0)
+        ? ["Without a figure: predictions or labels are constant there, or it is not finite."]
+        : []),
+    ],
+  };
+}
+
 export function correlationTable({ correlations }: Experiment): ReportTable {
   const ends = ({ mean, low, high }: Interval): Cell[] => [mean, low, high];
   const cells = (row: CorrelationRow): Cell[] => {

@@ -1,4 +1,4 @@
-import type { AffectScores, Metric } from "../nn/metrics.ts";
+import type { AffectScores, Metric, Spread } from "../nn/metrics.ts";
 
 /**
  * All that a report of one experiment shows, as plain data: `writeExperimentReport` makes a page, figures and tables of
@@ -24,6 +24,7 @@ export interface Experiment {
   readonly paper: readonly PaperResults[];
   /** How much better some of the models are than others, in the table's order. */
   readonly gains: readonly Gain[];
+  readonly bySeen: ScoresBySeen;
   readonly traces: readonly Trace[];
   readonly correlations: readonly CorrelationRow[];
   readonly curves: readonly TrainingCurve[];
@@ -76,6 +77,31 @@ export interface Gain {
   readonly standardError: number | null;
   /** Pairs that were tested on different numbers of frames. */
   readonly uneven: number;
+}
+
+/** Scores within windows: of the faces that models judged after so many frames of their window. */
+export interface ScoresBySeen {
+  /** Milliseconds from one frame to the next; null where that is not known, or differs. */
+  readonly interval: number | null;
+  /** From how many milliseconds on more frames tell little more, where the data was drawn so; else null. */
+  readonly planted: number | null;
+  /** Those with a window, in the table's order; the best possible has an n of null. */
+  readonly models: readonly ModelBySeen[];
+}
+
+export interface ModelBySeen extends ModelName {
+  readonly role: Role;
+  /** Of 1, 2, … frames seen. */
+  readonly points: readonly SeenPoint[];
+}
+
+export interface SeenPoint {
+  /** Frames of the window that the model had been shown, the judged one included. */
+  readonly seen: number;
+  /** Mean of valence and arousal, over folds and seeds; null where there is no such face, or all are alike. */
+  readonly ccc: Spread | null;
+  /** Labelled faces, each once. */
+  readonly frames: number;
 }
 
 /** A row of a paper's table; what the paper leaves out is left out. */

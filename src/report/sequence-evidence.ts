@@ -13,7 +13,9 @@ export type ReadYardsticks = (about: {
   readonly range: SequenceRun["range"];
   readonly faces: Iterable<{ readonly clip: string; readonly frame: number }>;
   note(message: string): void;
-}) => Promise<Pick<SequenceTablesOptions, "paper" | "metrics" | "drawn" | "oracle">>;
+}) => Promise<
+  Pick<SequenceTablesOptions, "paper" | "metrics" | "drawn" | "oracle" | "seenOracle" | "plantedMilliseconds">
+>;
 
 export interface EvidenceOptions {
   /** Folders that `train-seq` wrote, or globs: each one run of the same experiment, with a seed of its own. */

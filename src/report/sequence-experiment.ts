@@ -2,10 +2,12 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import type { CurvePoint, Experiment, Face, Fact, Trace, TrainingCurve } from "./experiment.ts";
+import { frameInterval } from "./frame-interval.ts";
+import { scoresBySeen } from "./frames-seen.ts";
+import { FAMILIES } from "./sequence-families.ts";
 import { firstSeeds, type SequenceRun } from "./sequence-runs.ts";
 import {
   differingFrames,
-  FAMILIES,
   missingRuns,
   modelsOf,
   type SequenceTablesOptions,
@@ -42,6 +44,7 @@ export async function sequenceExperiment(options: SequenceExperimentOptions): Pr
     models,
     paper,
     gains: sequenceGains(models),
+    bySeen: scoresBySeen(options),
     traces: await Promise.all(traces.map(async (trace) => ({ ...trace, faces: faces ? await faces(trace) : [] }))),
     correlations: await sequenceCorrelations(firstSeeds(runs), [...LABELS_MOVE, ...movements]),
     curves: await Promise.all(runs.filter(({ model }) => FAMILIES[model]).map(curveOf)),
@@ -57,7 +60,7 @@ const capital = (text: string) => `${text[0]?.toUpperCase() ?? ""}${text.slice(1
 function factsOf(runs: readonly SequenceRun[]): Fact[] {
   const [first] = runs as [SequenceRun];
   const rising = (of: (run: SequenceRun) => number) => [...new Set(runs.map(of))].sort((a, b) => a - b);
-  const interval = frameInterval(first);
+  const interval = frameInterval(first.steps);
   const lengths = rising(({ n }) => n).map((n) =>
     interval === null ? `${n}` : `${n} (${Math.round(n * interval)} ms)`,
   );
@@ -150,16 +153,6 @@ function testedOn(runs: readonly SequenceRun[]): string {
   const clips = own.reduce((sum, { steps }) => sum + new Set(steps.map(({ clip }) => clip)).size, 0);
   const faces = own.reduce((sum, { steps }) => sum + steps.length, 0);
   return `${faces} faces of ${clips} clips; valence from ${range.valence.join(" to ")}, arousal from ${range.arousal.join(" to ")}`;
-}
-
-/** Median time between neighbouring frames, milliseconds; null where no clip has two. */
-function frameInterval({ steps }: SequenceRun): number | null {
-  const gaps = steps.flatMap(({ clip, track, pts }, i) => {
-    const before = steps[i - 1];
-    return before?.clip === clip && before.track === track && pts > before.pts ? [pts - before.pts] : [];
-  });
-  gaps.sort((a, b) => a - b);
-  return gaps.length === 0 ? null : gaps[gaps.length >> 1]! / 1000;
 }
 
 const numbers = z.record(z.string(), z.number().nullable());

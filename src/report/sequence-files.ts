@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { TextFile } from "../cache/text-file.ts";
@@ -13,6 +13,8 @@ export interface PredictedStep {
   readonly frame: number;
   /** Microseconds. */
   readonly pts: number;
+  /** Faces of its window that the model had been shown when it said this, this one included; ≥ 1. */
+  readonly seen: number;
   /** NaN where the frame has no label. */
   readonly valence: number;
   readonly arousal: number;
@@ -25,6 +27,7 @@ const COLUMNS = {
   track: "track",
   frame: "frame",
   pts: "pts",
+  seen: "seen",
   valence: "valence",
   arousal: "arousal",
   predictedValence: "predicted_valence",
@@ -40,11 +43,13 @@ export async function writeStepPredictions(folder: string, steps: Iterable<Predi
   await file.publish();
 }
 
-/** Throws a PipeError when the file cannot be read or is not one that `writeStepPredictions` wrote. */
+/** Throws a PipeError when the file cannot be read or is not one that this `writeStepPredictions` wrote. */
 export async function readStepPredictions(folder: string): Promise<PredictedStep[]> {
   const path = join(folder, PREDICTIONS_FILE);
   try {
-    const rows = parse(await readFile(path, "utf8"), { columns: true }) as Record<string, string>[];
+    const text = await readFile(path, "utf8");
+    if (!text.slice(0, text.indexOf("\n")).split(",").includes(COLUMNS.seen)) throw withoutSeen(folder);
+    const rows = parse(text, { columns: true }) as Record<string, string>[];
     return rows.map((row): PredictedStep => {
       const number = (field: Exclude<keyof PredictedStep, "clip">, unknown = false) => {
         const cell = row[COLUMNS[field]];
@@ -59,6 +64,7 @@ export async function readStepPredictions(folder: string): Promise<PredictedStep
         track: number("track"),
         frame: number("frame"),
         pts: number("pts"),
+        seen: number("seen"),
         valence: number("valence", true),
         arousal: number("arousal", true),
         predictedValence: number("predictedValence"),
@@ -68,6 +74,14 @@ export async function readStepPredictions(folder: string): Promise<PredictedStep
   } catch (error) {
     throw new PipeError(`${path}: the predictions cannot be read: ${reasonOf(error)}.`, { cause: error });
   }
+}
+
+/** Trainings of before that column was there say all the rest, and need only be tested again. */
+function withoutSeen(folder: string): PipeError {
+  const results = join(dirname(dirname(folder)), "fold-*", "*", "result.json");
+  return new PipeError(`They have no column ${JSON.stringify(COLUMNS.seen)}: an older version wrote them.`, {
+    hint: `Delete ${results} and give the command that trained them again: what is trained is then only tested again`,
+  });
 }
 
 export const ATTENTION_FILE = "attention.csv";

@@ -1,23 +1,13 @@
 import type { AffectScores, Metric } from "../nn/metrics.ts";
-import type { Experiment, Gain, ModelResults, PaperResults, Role } from "./experiment.ts";
-import { gainTable, resultTable, runTable } from "./experiment-tables.ts";
+import type { Experiment, Gain, ModelResults, PaperResults, ScoresBySeen } from "./experiment.ts";
+import { gainTable, resultTable, runTable, seenTable } from "./experiment-tables.ts";
+import { type ScoresBySeenOptions, scoresBySeen } from "./frames-seen.ts";
 import { gainsOf } from "./gains.ts";
+import { FAMILIES } from "./sequence-families.ts";
 import { type frameRuns, type Said, type SequenceRun, scoresOf } from "./sequence-runs.ts";
 import type { ReportTable } from "./table.ts";
 
-/** What every model of `train-seq` is called in tables. */
-export const FAMILIES: Readonly<Record<string, { readonly family: string; readonly role: Role }>> = {
-  "anclaf-s": { family: "ANCLaF-S", role: "model" },
-  "anclaf-sa": { family: "ANCLaF-SA", role: "model" },
-  uniform: { family: "ANCLaF-SA, even weights", role: "control" },
-  longer: { family: "ANCLaF-S, trained longer", role: "control" },
-  shuffled: { family: "ANCLaF-SA, frames shuffled", role: "control" },
-  frame: { family: "Frame combiner, same input", role: "control" },
-};
-
-export interface SequenceTablesOptions {
-  /** At least one. */
-  readonly runs: readonly SequenceRun[];
+export interface SequenceTablesOptions extends ScoresBySeenOptions {
   /** The frame models of the same folds; none where they are not to be had. */
   readonly frames: Awaited<ReturnType<typeof frameRuns>>;
   readonly paper: readonly PaperResults[];
@@ -33,10 +23,14 @@ export interface SequenceTables {
   readonly results: ReportTable;
   /** What some models are better than others by. */
   readonly gain: ReportTable;
+  /** After how many frames of its window a face was judged, and how well. */
+  readonly seen: ReportTable;
   /** One by one. */
   readonly runs: ReportTable;
   /** What `gain` was made of. */
   readonly gains: readonly Gain[];
+  /** What `seen` was made of. */
+  readonly bySeen: ScoresBySeen;
 }
 
 /** The papers' tables of sequence models, and what may be concluded from them. */
@@ -47,6 +41,7 @@ export function sequenceTables(options: SequenceTablesOptions): SequenceTables {
   const missing = first.folds - folds.length;
   const models = modelsOf(options);
   const gains = sequenceGains(models);
+  const bySeen = scoresBySeen(options);
   const experiment: Experiment = {
     title: `ANCLaF, S and SA on ${drawn ? "drawn faces" : first.dataset}`,
     dataset: first.dataset,
@@ -58,6 +53,7 @@ export function sequenceTables(options: SequenceTablesOptions): SequenceTables {
     models,
     paper,
     gains,
+    bySeen,
     traces: [],
     correlations: [],
     curves: [],
@@ -75,8 +71,10 @@ export function sequenceTables(options: SequenceTablesOptions): SequenceTables {
   return {
     results: { ...results, notes: [...results.notes, ...notes] },
     gain: gainTable(experiment),
+    seen: seenTable(experiment),
     runs: runTable(experiment),
     gains,
+    bySeen,
   };
 }
 

@@ -1,8 +1,8 @@
 import { attentionCorrelation, attentionSteps, speedOf } from "./attention.ts";
 import type { AttentionWindow, CorrelationRow, ModelName, Trace, TraceAttention, TraceSeries } from "./experiment.ts";
+import { FAMILIES } from "./sequence-families.ts";
 import { type AttentionStep, type PredictedStep, readAttention } from "./sequence-files.ts";
 import { type Said, type SequenceRun, scoresOf } from "./sequence-runs.ts";
-import { FAMILIES } from "./sequence-tables.ts";
 
 /** A test clip's face track, in time. */
 export interface TestTrack {

@@ -8,7 +8,15 @@ import { PipeError } from "../errors.ts";
 import { checkExperiment } from "./check-experiment.ts";
 import type { Experiment } from "./experiment.ts";
 import { type DrawnFigure, MARK, type PageTable, pageOf } from "./experiment-page.ts";
-import { correlationTable, curveTable, gainTable, resultTable, runTable, traceTable } from "./experiment-tables.ts";
+import {
+  correlationTable,
+  curveTable,
+  gainTable,
+  resultTable,
+  runTable,
+  seenTable,
+  traceTable,
+} from "./experiment-tables.ts";
 import type { Figure } from "./figures/figure.ts";
 import { figuresOf, type Section } from "./figures/index.ts";
 import { asFile, draw } from "./svg.ts";
@@ -66,6 +74,7 @@ async function filesOf(experiment: Experiment, signal: AbortSignal | undefined):
   const tables = {
     results: { file: "results", table: resultTable(experiment) },
     gain: { file: "gain", table: gainTable(experiment) },
+    seen: { file: "seen", table: seenTable(experiment) },
     runs: { file: "runs", table: runTable(experiment) },
     correlations: { file: "attention-and-movement", table: correlationTable(experiment) },
   };

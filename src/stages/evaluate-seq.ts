@@ -6,13 +6,13 @@ import { defineStage } from "./define.ts";
 /**
  * The papers' tables of sequence models: every finished training of `train-seq` together, beside the frame
  * models, the training mean, the controls that were trained, the papers' own rows, and the best predictors where the data
- * was drawn; and what some models are better than others by. Several folders are one experiment, with a seed each. No network
+ * was drawn; what some models are better than others by; and how scores rise with the frames seen in a window. Several folders are one experiment, with a seed each. No network
  * runs.
  */
 export default defineStage({
   name: "evaluate-seq",
   summary: "trained sequence models → artifact: the papers' tables, with baselines and controls",
-  version: 2,
+  version: 3,
   takes: "none",
   gives: "artifact",
   options: z.strictObject({
@@ -43,7 +43,7 @@ export default defineStage({
       const { sequenceTables } = await import("../report/sequence-tables.ts");
       const { toCsv, toMarkdown, toText } = await import("../report/table.ts");
       const evidence = await readEvidence(given, yardsticksOf, (message) => context.note(message));
-      const { gains, ...tables } = sequenceTables(evidence);
+      const { gains, bySeen, ...tables } = sequenceTables(evidence);
       const folder = resolve(output);
       const write = async (name: string, text: string) => {
         await using file = await TextFile.open(join(folder, name));
@@ -62,6 +62,12 @@ export default defineStage({
         standardError: gain.standardError,
         pairs: gain.pairs,
         beyondTwoErrors: isClear(gain),
+      }));
+      context.facts.bySeen = bySeen.models.map(({ points, ...model }) => ({
+        model: nameOf(model),
+        ccc: points.map(({ ccc }) => ccc?.mean ?? null),
+        sd: points.map(({ ccc }) => ccc?.sd ?? null),
+        frames: points.map(({ frames }) => frames),
       }));
       context.verdict("complete");
       yield { kind: "artifact", path: folder, bytes };

@@ -7,14 +7,14 @@ import { type Context, defineStage } from "./define.ts";
 
 /**
  * The evidence of sequence models as one page: the papers' tables with ours beside them, what some models are better than
- * others by, scores against the window's length, a clip over time with faces and attention, whether attention goes to what
+ * others by, scores against the window's length and the frames seen in it, a clip over time with faces and attention, whether attention goes to what
  * moves, and training curves; figures as SVG and PNG, tables as CSV. Several folders are one experiment, with a seed each. No
  * network runs.
  */
 export default defineStage({
   name: "report-seq",
   summary: "trained sequence models → artifact: the papers' tables and figures with ours beside them, as one page",
-  version: 2,
+  version: 3,
   takes: "none",
   gives: "artifact",
   options: z.strictObject({

@@ -7,6 +7,7 @@ import type {
   ModelName,
   ModelResults,
   PaperResults,
+  SeenPoint,
   Trace,
   TrainingCurve,
 } from "../../src/report/experiment.ts";
@@ -52,6 +53,15 @@ export function randomExperiment({ lengths = [2, 4, 8], folds = 2, frames = 60, 
     notes: ["Numbers of this test are random."],
     models,
     paper: paperTable(),
+    bySeen: {
+      interval: 20,
+      planted: 40,
+      models: names.flatMap(({ role, ...name }) =>
+        name.n === null || (role === "oracle" && name.n !== lengths.at(-1))
+          ? []
+          : [{ ...name, n: role === "oracle" ? null : name.n, role, points: seenPoints(random.fork("seen"), name.n) }],
+      ),
+    },
     gains: gainsOf(models, [
       ["ANCLaF-S", "ANCLaF"],
       ["ANCLaF-SA", "ANCLaF-S"],
@@ -93,10 +103,20 @@ export const EMPTY: Experiment = {
   models: [],
   paper: [],
   gains: [],
+  bySeen: { interval: null, planted: null, models: [] },
   traces: [],
   correlations: [],
   curves: [],
 };
+
+/** One of them is not known. */
+function seenPoints(random: Random, n: number): SeenPoint[] {
+  return Array.from({ length: n }, (_, i) => ({
+    seen: i + 1,
+    ccc: i === 2 ? null : { mean: 0.6 + 0.3 * random.next(), sd: 0.1 * random.next() },
+    frames: 25,
+  }));
+}
 
 function paperTable(): PaperResults[] {
   return paperRows("afew-va").map(({ name, figures }) => {

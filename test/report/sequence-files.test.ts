@@ -16,6 +16,7 @@ const step = {
   track: 1,
   frame: 7,
   pts: 280_000,
+  seen: 3,
   valence: -2.5,
   arousal: 0,
   predictedValence: 0.1 + 0.2,
@@ -31,8 +32,20 @@ test("predictions are read as they were written; labels may be unknown", async (
   expect(await readStepPredictions(folder)).toEqual([]);
   const path = join(folder, PREDICTIONS_FILE);
   const head = await readFile(path, "utf8");
-  await writeFile(path, `${head}a,0,1,0,1,1,,2\n`);
+  await writeFile(path, `${head}a,0,1,0,1,1,1,,2\n`);
   await expect(readStepPredictions(folder)).rejects.toThrow('predicted_valence is ""');
+});
+
+test("predictions without the frames seen are told how to be made again", async () => {
+  const folder = await temporary();
+  await writeStepPredictions(folder, [step]);
+  const path = join(folder, PREDICTIONS_FILE);
+  const lines = (await readFile(path, "utf8")).trim().split("\n");
+  expect(lines[0]).toBe("clip,track,frame,pts,seen,valence,arousal,predicted_valence,predicted_arousal");
+  await writeFile(path, "clip,track,frame,pts,valence,arousal,predicted_valence,predicted_arousal\na,0,7,0,1,1,1,1\n");
+  await expect(readStepPredictions(folder)).rejects.toThrow(
+    /predictions\.csv: the predictions cannot be read: They have no column "seen": an older version .* Delete .*fold-\*\/\*\/result\.json and give the command .* only tested again\.$/,
+  );
 });
 
 test("attention is a lower triangle", async () => {

@@ -78,7 +78,7 @@ describe("files", () => {
       [
         "index.html",
         ...names.flatMap((name) => [`figures/${name}.png`, `figures/${name}.svg`]),
-        ...["results", "gain", "runs", "attention-and-movement", "training", "trace-1", "trace-2"].map(
+        ...["results", "gain", "seen", "runs", "attention-and-movement", "training", "trace-1", "trace-2"].map(
           (name) => `tables/${name}.csv`,
         ),
       ].sort(),

@@ -35,6 +35,7 @@ async function trained(
         track: 0,
         frame,
         pts: frame * 40_000,
+        seen: (frame % n) + 1,
         valence: known ? valence : Number.NaN,
         arousal: known ? arousal : Number.NaN,
         predictedValence: valence + random.uniform(-4, 4),
@@ -236,6 +237,26 @@ describe("several seeds, a folder each", () => {
     });
     expect(Number(gain!.Mean)).toBeCloseTo(sum / 6, 12);
     expect(Number(gain!["Standard error"])).toBeCloseTo(error, 12);
+    const seen = await table(output, "seen");
+    expect(seen.map((row) => `${row.Model} ${row["Frames seen"]} ${row.Milliseconds} ${row.Frames}`)).toEqual([
+      ...[1, 2].map((k) => `ANCLaF-S-2 ${k} ${k * 40} ${k === 2 ? 46 : 48}`),
+      ...["ANCLaF-S-4", "ANCLaF-SA-4"].flatMap((name) =>
+        [1, 2, 3, 4].map((k) => `${name} ${k} ${k * 40} ${k === 2 ? 22 : 24}`),
+      ),
+    ]);
+    const third = of("anclaf-s-4").map(({ steps }) => {
+      const { valence, arousal } = scored(steps.filter(({ frame }) => frame % 4 === 2));
+      return (valence.ccc + arousal.ccc) / 2;
+    });
+    const row = seen.find((each) => each.Model === "ANCLaF-S-4" && each["Frames seen"] === "3")!;
+    expect(Number(row["CCC AVG"])).toBeCloseTo(spreadOf(third).mean, 12);
+    expect(Number(row["CCC AVG sd"])).toBeCloseTo(spreadOf(third).sd!, 12);
+    expect(report.facts.bySeen).toMatchObject([
+      { model: "ANCLaF-S-2", frames: [48, 46] },
+      { model: "ANCLaF-S-4", frames: [24, 22, 24, 24], ccc: { 2: Number(row["CCC AVG"]) } },
+      { model: "ANCLaF-SA-4", sd: { 3: expect.any(Number) } },
+    ]);
+    expect(await readFile(join(output, "tables.md"), "utf8")).toContain("**CCC by frames seen**");
     const text = outcomes[0]!.facts.text as string;
     expect(text).toMatch(
       new RegExp(`^ANCLaF-SA-4 − ANCLaF-S-4 +${(sum / 6).toFixed(4)} +${error.toFixed(4)} +6 `, "m"),
@@ -376,4 +397,22 @@ test("nothing to compare is no table", async () => {
   expect(outcomes[0]!.facts.text).not.toContain("Gain");
   expect(await readFile(join(output, "tables.md"), "utf8")).not.toContain("Gain");
   expect(report.facts.gain).toEqual([]);
+});
+
+test("trainings whose predictions do not say what was seen are named, with what to do", async () => {
+  const [input, output] = [await temporary(), join(await temporary(), "report")];
+  await trained(input, 0, "anclaf-s", 2);
+  const folder = join(input, "fold-0", "anclaf-s-2");
+  const lines = (await readFile(join(folder, "predictions.csv"), "utf8")).trim().split("\n");
+  const before = lines.map((line) => `${line.split(",").toSpliced(4, 1).join(",")}\n`).join("");
+  await writeFile(join(folder, "predictions.csv"), before);
+  const { files: _, ...result } = JSON.parse(await readFile(join(folder, "result.json"), "utf8"));
+  const { format: __, ...rest } = result;
+  await writeResult(folder, rest, ["predictions.csv"]);
+  const { report, exitCode } = await evaluate(input, output);
+  expect(exitCode).toBe(2);
+  expect(report.items[0]!.reason).toMatch(
+    /anclaf-s-2\/predictions\.csv: .*no column "seen".*Delete .* only tested again\.$/,
+  );
+  await expect(readFile(join(output, "tables.md"))).rejects.toThrow("ENOENT");
 });

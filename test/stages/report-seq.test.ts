@@ -64,7 +64,7 @@ function stepsOf(fold: number, model: string): PredictedStep[] {
     Array.from({ length: frames }, (_, frame) => {
       const [valence, arousal] = [labels.uniform(-1, 1), labels.uniform(-1, 1)];
       return {
-        ...{ clip, track: 0, frame, pts: frame * 50_000 },
+        ...{ clip, track: 0, frame, pts: frame * 50_000, seen: (frame % 2) + 1 },
         valence: frame === 2 ? Number.NaN : valence,
         arousal: frame === 2 ? Number.NaN : arousal,
         predictedValence: valence / 2 + said.normal() / 9,
@@ -147,6 +147,7 @@ test("trainings of all folds and lengths become one page, whose numbers are thos
     "2 (100 ms), 4 (200 ms) frames",
     "All 9 frames of clip b0",
     '<figure id="trace-2-zoom-1">',
+    '<figure id="score-by-frames-seen">',
     '<figure id="attention-and-movement">',
     '<figure id="validation">',
     '<section id="gain">',

@@ -4,6 +4,7 @@ import { correlationFigure } from "./correlations.ts";
 import { curveFigures } from "./curves.ts";
 import type { Figure } from "./figure.ts";
 import { metricByLength } from "./metric-by-length.ts";
+import { scoreBySeen } from "./score-by-seen.ts";
 import { traceFigures } from "./traces.ts";
 import { triangleFigure } from "./triangles.ts";
 
@@ -13,10 +14,11 @@ export function figuresOf(experiment: Experiment): Readonly<Record<Section, read
   const some = (figure: Figure | undefined) => (figure ? [figure] : []);
   return {
     scores: some(metricByLength(experiment, palette)),
+    seen: some(scoreBySeen(experiment, palette)),
     traces: traceFigures(experiment, palette),
     attention: [...some(triangleFigure(experiment)), ...some(correlationFigure(experiment, palette))],
     training: curveFigures(experiment, palette),
   };
 }
 
-export type Section = "scores" | "traces" | "attention" | "training";
+export type Section = "scores" | "seen" | "traces" | "attention" | "training";

@@ -11,6 +11,8 @@ export interface TestedStep {
   readonly frame: number;
   /** Microseconds. */
   readonly pts: number;
+  /** Faces of its window that the model had been shown, this one included; ≥ 1. */
+  readonly seen: number;
   readonly valence: number;
   readonly arousal: number;
   readonly predictedValence: number;
@@ -52,7 +54,7 @@ export async function testWindows(
 ): Promise<SequenceTest> {
   const steps: TestedStep[] = [];
   const attended: AttendedStep[] = [];
-  for await (const { window, affect, attention } of predictor.predict(windows, signal)) {
+  for await (const { window, affect, seen, attention } of predictor.predict(windows, signal)) {
     const { n, source, clip, track, index, pts, labels, length, fresh } = window;
     const whose = { clip: clip?.id ?? source, track };
     for (const t of scoredSteps(window))
@@ -60,6 +62,7 @@ export async function testWindows(
         ...whose,
         frame: index[t]!,
         pts: pts[t]!,
+        seen: seen[t]!,
         valence: labels[t * 2]!,
         arousal: labels[t * 2 + 1]!,
         predictedValence: toNative(affect[t * 2]!, range.valence),

@@ -18,6 +18,8 @@ export interface PredictedWindow {
   readonly window: Window;
   /** [n, 2]: valence, arousal, −1..1 as scaled in training, step by step in time; NaN where a step is missing. */
   readonly affect: Float32Array;
+  /** [n]: how many of the window's faces the model had been shown up to and with each step's; 0 where a step is missing. */
+  readonly seen: Int32Array;
   /** [n, n]: weight of step i at step t, as they were shown to the model; null without attention. */
   readonly attention: Float32Array | null;
 }
@@ -47,6 +49,7 @@ export async function* predictWindows(
     for (const [i, window] of some.entries())
       yield {
         window,
+        seen: seenOf(window, orders[i]!),
         affect: affectOf(window, (said.affect!.data as Float32Array).subarray(i * n * 2, (i + 1) * n * 2), orders[i]!),
         attention: (said.attention?.data as Float32Array | undefined)?.slice(i * n * n, (i + 1) * n * n) ?? null,
       };
@@ -69,6 +72,17 @@ function affectOf(window: Window, said: Float32Array, order: Int32Array | null):
     }
   }
   return affect;
+}
+
+/** Counted in the order in which the steps were shown. */
+function seenOf({ n, present }: Window, order: Int32Array | null): Int32Array {
+  const seen = new Int32Array(n);
+  let shown = 0;
+  for (let at = 0; at < n; at++) {
+    const t = order?.[at] ?? at;
+    if (present[t] !== 0) seen[t] = ++shown;
+  }
+  return seen;
 }
 
 /** The steps that this window scores: seen by no earlier one, and there. */
