@@ -232,6 +232,16 @@ describe("an experiment that does not fit together", () => {
     ["two models of one name", { models: [model!, model!] }, /models: "ANCLaF" is there twice/],
     ["a model without runs", { models: [{ ...model!, runs: [] }] }, /ANCLaF\): it has no runs/],
     ["n of 0", { models: [{ ...model!, n: 0 }] }, /n of ANCLaF: 0 is not a length/],
+    [
+      "frames seen that skip one",
+      {
+        bySeen: {
+          ...EMPTY.bySeen,
+          models: [{ family: "A", n: 2, role: "model", points: [{ seen: 2, ccc: null, frames: 0 }] }],
+        },
+      },
+      /bySeen \(A-2\): it skips a number of frames/,
+    ],
     ["no metrics", { metrics: [] }, /metrics: there are none/],
     ["an empty range", { range: [1, 1] }, /range: 1 is not below 1/],
     ["series of another length", { traces: [{ ...trace!, pts: [1] }] }, /pts: it has 1 numbers for 40 frames/],
