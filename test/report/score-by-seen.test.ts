@@ -46,6 +46,18 @@ test("what was planted is marked where data was drawn, its rate is known, and wi
   }
 });
 
+test("where one number of frames has no score the line has a gap", async () => {
+  const own = experiment.bySeen.models.filter(({ family, n }) => family === "ANCLaF-S" && n === 8);
+  const whole = own.map((model) => ({
+    ...model,
+    points: model.points.map((point, i) => ({ ...point, ccc: { mean: i / 10, sd: 0.1 } })),
+  }));
+  const pieces = (svg: string) =>
+    [...svg.matchAll(/<path[^>]* d="(M[^"]*L[^"]*)"[^>]*stroke-width="2"/g)].map(([, d]) => d!.split("M").length - 1);
+  expect(pieces((await drawn({ models: whole })).svg)).toContain(1);
+  expect(pieces((await drawn({ models: own })).svg)).toContain(2);
+});
+
 test("bands are of several runs; nothing without a score", async () => {
   const once = experiment.bySeen.models.map((model) => ({
     ...model,

@@ -58,7 +58,8 @@ interface Line {
 interface Point {
   readonly label: string;
   readonly seen: number;
-  readonly ccc: number;
+  /** Null: a gap in the line. */
+  readonly ccc: number | null;
   readonly low: number | null;
   readonly high: number | null;
 }
@@ -67,12 +68,10 @@ function lineOf(model: ModelBySeen, palette: Palette): Line {
   const { role, family } = model;
   const label = plainText(nameOf(model));
   const look = role === "oracle" ? { colour: palette.family(family).colour, dash: BEST } : palette.of(model);
-  const points = model.points.flatMap(({ seen, ccc }): Point[] => {
-    if (ccc === null) return [];
-    const { mean, sd } = ccc;
-    const spread = sd === null || role === "oracle" ? null : sd;
-    const [low, high] = spread === null ? [null, null] : [mean - spread, mean + spread];
-    return [{ label, seen, ccc: mean, low, high }];
+  const points = model.points.map(({ seen, ccc }): Point => {
+    const sd = role === "oracle" ? null : (ccc?.sd ?? null);
+    const [low, high] = ccc === null || sd === null ? [null, null] : [ccc.mean - sd, ccc.mean + sd];
+    return { label, seen, ccc: ccc?.mean ?? null, low, high };
   });
   return { role, label, ...look, points };
 }
@@ -105,14 +104,15 @@ function specOf(lines: readonly Line[], { longest, interval, mark }: Ground): Fi
   };
   const y = { field: "ccc", type: "quantitative" as const, title: "CCC", scale: { zero: false } };
   const ofMark = { data: { values: mark === null ? [] : [mark] } };
+  const invalid = "break-paths-show-domains" as const;
   const at = { field: "x", type: "quantitative" as const };
   return {
     width: 560,
     height: 260,
     layer: [
       {
-        data: { values: points.filter(({ low }) => low !== null) },
-        mark: { type: "area", opacity: 0.14 },
+        data: { values: points },
+        mark: { type: "area", opacity: 0.14, invalid },
         encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color },
       },
       { ...ofMark, mark: { type: "rule", color: SOFT, strokeDash: [1.5, 2.5] }, encoding: { x: { ...x, ...at } } },
@@ -121,7 +121,11 @@ function specOf(lines: readonly Line[], { longest, interval, mark }: Ground): Fi
         mark: { type: "text", color: INK, align: "left", baseline: "bottom", dx: 4, y: "height", dy: -4 },
         encoding: { x: { ...x, ...at }, text: { field: "text" } },
       },
-      { data: { values: points }, mark: { type: "line", strokeWidth: 2 }, encoding: { x, y, color, strokeDash } },
+      {
+        data: { values: points },
+        mark: { type: "line", strokeWidth: 2, invalid },
+        encoding: { x, y, color, strokeDash },
+      },
       {
         data: { values: points },
         mark: { type: "point", filled: true, size: 16, opacity: 1 },
