@@ -66,10 +66,13 @@ function dataOf({ dataset, folds, range: { valence, arousal } }: SequenceTrainin
   return { dataset, folds, range: { valence: [...valence], arousal: [...arousal] } };
 }
 
-/** All that decides a training's bytes, but its data, its seed and what it starts from, which was made with that seed. */
+/**
+ * All that decides a training's bytes, but its data, its seed and what it starts from: a training of that seed, or the frame
+ * model of its fold.
+ */
 function optionsOf(keyParts: Json): Json {
-  const { data: _, from: __, options, ...rest } = membersOf(keyParts);
-  const { seed: ___, ...others } = membersOf(options);
+  const { data: _, from: __, frame: ___, options, ...rest } = membersOf(keyParts);
+  const { seed: ____, ...others } = membersOf(options);
   return { ...rest, options: others };
 }
 

@@ -374,7 +374,8 @@ describe("several seeds, a folder each", () => {
     const second = { ...parts, from: "b", options: { ...parts.options, seed: 2 } };
     await trained(join(place, "one"), 0, "anclaf-s", 4, { keyParts: parts });
     await trained(join(place, "two"), 0, "anclaf-s", 4, { keyParts: second, seed: 2 });
-    const third = { ...second, data: { split: "of fold 1", windows: "of fold 1" } };
+    // On latents a fold's first training begins with the frame model of that fold.
+    const third = { ...second, frame: "of fold 1", data: { split: "of fold 1", windows: "of fold 1" } };
     await trained(join(place, "two"), 1, "anclaf-s", 4, { keyParts: third, seed: 2, content: "of fold 1" });
     expect(await namedTrainings([place])).toHaveLength(3);
   });
