@@ -74,7 +74,7 @@ export async function published(output: string): Promise<Record<string, string>>
 
 /** Everything in the folder that is neither published nor known to belong there. */
 export async function leftovers(output: string): Promise<string[]> {
-  const known = new Set(["report.json", ".digests.jsonl", ".verified.jsonl"]);
+  const known = new Set(["report.json", ".digests.jsonl", ".labelled.jsonl", ".verified.jsonl"]);
   const entries = await readdir(output, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile())
