@@ -1,6 +1,6 @@
 /**
  * `pipe run score` whole (decode, detect, track, cut, predict, smooth, write Parquet and pages) against a bare loop of the
- * same calls with the frame model alone, that tracks, smooths and writes nothing; two jobs against one; and peak memory for few videos against many.
+ * same calls that tracks, smooths and writes nothing, both with the frame model; two jobs against one; and peak memory for few videos against many.
  *
  *     npm run build && npx tsx bench/score.ts [rounds]
  *
