@@ -41,7 +41,13 @@ async function pipeline() {
   const processes = jobs > 1 ? new TaskProcesses(jobs) : undefined;
   try {
     const yaml = fileURLToPath(new URL("../pipelines.yaml", import.meta.url));
-    const bound = bind(load(yaml, stages).score, stages, { input: videos, output, model: "anclaf-frame", crop: "box", ...(fps && { fps }) });
+    const bound = bind(load(yaml, stages).score, stages, {
+      input: videos,
+      output,
+      model: "anclaf-frame",
+      crop: "box",
+      ...(fps && { fps }),
+    });
     const nothing = () => {};
     const progress = { begin: nothing, note: nothing, end: nothing, item: () => clock.start() };
     const { report } = await run(bound, { stages, progress, jobs, ...(processes && { perform: processes.perform }) });
