@@ -7,7 +7,7 @@ import { cachedTraining, publishedTrainings, trainingBytes } from "./trainings.t
 
 /**
  * ANCLaF's second stage on one fold: C-S and C-SA learn from windows of frozen latents, length after length. On latents ZQ
- * the whole combiner is trained, on kept features the part behind its encoder.
+ * the whole combiner is trained, on kept features the part behind its encoder. What each begins with: see `stage2Presets`.
  *
  * A fold's folder gets one folder for each training on the way (see `rungsOf`) with `checkpoints/`, `log.jsonl` and
  * `timing.jsonl` from the training loop, `model.safetensors` (the best weights), `predictions.csv` (every face of the test
@@ -22,7 +22,7 @@ export default defineStage({
   takes: "window",
   gives: "artifact",
   options: schema,
-  // Models count by their bytes, not by their paths.
+  // Of no account but to find the frame model: it must be the one that made the latents, which are in the key.
   runtime: ["output", "models", "checkpoint", "engine", "provider", "threads"],
   output: ({ output }) => output,
   cached: ({ output }, { key }) => cachedTraining(output, key),

@@ -22,6 +22,8 @@ interface Made {
   model?: string;
   range?: Json;
   labelled?: boolean;
+  /** Of a row's values; default: features. */
+  shape?: readonly number[];
   /** Changes one clip alone. */
   only?: string;
 }
@@ -39,7 +41,7 @@ async function storeClip(
   output: string,
   id: string,
   part: FoldedClip["part"],
-  { model = "m", range = RANGE, labelled = true }: Made,
+  { model = "m", range = RANGE, labelled = true, shape = [256] }: Made,
 ) {
   const digest = digestOf(id);
   const keyParts = {
@@ -72,8 +74,8 @@ async function storeClip(
       score: 1,
       landmarks: null,
       ...(labelled && index !== 3 && { label: { valence: random.uniform(-9, 9), arousal: random.uniform(-9, 9) } }),
-      z: face ? Float32Array.from({ length: 256 }, () => random.uniform(-1, 1)) : null,
-      shape: [256],
+      z: face ? Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => random.uniform(-1, 1)) : null,
+      shape,
       q: null,
     });
   }
@@ -216,6 +218,21 @@ describe("train-seq", () => {
     expect(await reason({ model: "other", only: "c" })).toContain("encode-features.models.anclaf");
     expect(await reason({ labelled: false })).toContain("people has a label");
     expect(await reason({}, { windows: 12 })).toContain("no windows of 2 steps; there are of 12");
+  });
+
+  test("on latents begins with the frame model that made them, or afresh where that is asked for", {
+    timeout: 120_000,
+  }, async () => {
+    const [cache, output, models] = [await temporary(), await temporary(), await temporary()];
+    await store(cache, { shape: [68, 16, 16] });
+    const short = { windows: [2], n: 2, model: "anclaf-s", steps: 1, validateEvery: 1, batchFrames: 4, models };
+    const { report } = await train(cache, output, short);
+    expect(report.items[0]!.reason).toContain("holds no finished training of fold 1");
+    expect(report.items[0]!.reason).toContain("or begin with fresh weights: --encoder fresh");
+    expect(await readdir(join(output, "fold-1"))).toEqual([]);
+    expect((await train(cache, output, { ...short, encoder: "fresh" })).report.items[0]!.status).toBe("done");
+    const [training] = await resultsIn(join(output, "fold-1"));
+    expect(training!.result.keyParts).toMatchObject({ frame: null, options: { encoder: "fresh" } });
   });
 
   test("names a shard that is missing or damaged before the first epoch", { timeout: 120_000 }, async () => {

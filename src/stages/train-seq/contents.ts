@@ -11,8 +11,8 @@ export interface Contents {
 }
 
 /**
- * What a fold's entries hold, and whose latents they are. Throws a PipeError that names the fields where entries were made in different ways:
- * by another checkpoint, of other crops, with another version.
+ * What a fold's entries hold, and whose latents they are. Throws a PipeError that names the fields where entries were made in
+ * different ways: by another checkpoint, of other crops, with another version.
  */
 export async function contentsOf(folders: readonly string[]): Promise<Contents> {
   const { contentDigest, readMarker } = await import("../../cache/marker.ts");

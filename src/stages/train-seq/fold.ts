@@ -1,4 +1,4 @@
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { digestOf, type Json } from "../../digest.ts";
 import { PipeError } from "../../errors.ts";
 import { type Rung, SEQUENCE_MODELS } from "../../systems/anclaf/curriculum.ts";
@@ -38,7 +38,7 @@ export async function trainFold(work: Work, rungs: readonly Rung[]): Promise<rea
       const before = done;
       const standing = (iteration: number, words: string) =>
         context.standing((before + iteration) / total, `${rung.name}  ${words}`);
-      const one = {
+      await trainOne(work, {
         rung,
         folder: own,
         from,
@@ -50,8 +50,8 @@ export async function trainFold(work: Work, rungs: readonly Rung[]): Promise<rea
         range,
         labels,
         reader,
-      };
-      await trainOne(work, { ...one, standing });
+        standing,
+      });
     }
     finished.set(rung.name, { folder: own, result: (await readResult(own))! });
     done += rung.steps;
@@ -60,15 +60,14 @@ export async function trainFold(work: Work, rungs: readonly Rung[]): Promise<rea
 }
 
 /** The frame model that the first training takes its encoder from, if it does. */
-async function encoderStart({ set, options }: Work): Promise<FrameModel | null> {
+async function encoderStart({ set, options, context }: Work): Promise<FrameModel | null> {
   const { sequenceInput } = await import("../../systems/anclaf/sequence-input.ts");
   const { stage2Settings } = await import("../../systems/anclaf/stage2.ts");
   const { kind, preset } = sequenceInput(set.shape);
   if (kind === "features" || stage2Settings(preset, settingsIn(options)).encoder === "fresh") return null;
   const { frameModel } = await import("../frame-model.ts");
   // All entries were made alike, as `contentsOf` saw to.
-  const folder = set.folders[0]!;
-  return frameModel({ ...options, preset }, folder, basename(dirname(folder))).catch((error: unknown) => {
+  return frameModel({ ...options, preset }, set.folders[0]!, context.source.name).catch((error: unknown) => {
     if (!(error instanceof PipeError)) throw error;
     throw new PipeError(error.message, {
       hint: `${error.hint ?? ""}; or begin with fresh weights: --encoder fresh`,
