@@ -14,6 +14,8 @@ export interface Evidence {
   readonly missingBytes: number;
   /** What the first packet that could not be decoded was refused with. */
   readonly error?: string;
+  /** See {@link DecodeEnding.warnings}. */
+  readonly warnings?: readonly string[];
 }
 
 /**
@@ -24,7 +26,7 @@ export interface Evidence {
  * carries several frames it counts once for each, so that demuxed = decoded + failed.
  */
 export function judge(evidence: Evidence): DecodeEnding {
-  const { decoded, sampled, skipped, part, error } = evidence;
+  const { decoded, sampled, skipped, part, error, warnings = [] } = evidence;
   const packets = part
     ? evidence.packets.filter((pts) => pts === null || (pts >= part.first && pts <= part.last)).length
     : evidence.packets.length;
@@ -38,18 +40,21 @@ export function judge(evidence: Evidence): DecodeEnding {
       verdict: "truncated",
       detail: `The file ends ${evidence.missingBytes} bytes early; ${decoded} frames could be decoded.`,
       counts,
+      warnings,
     };
   if (evidence.announced !== null && evidence.announced > demuxed)
     return {
       verdict: "truncated",
       detail: `${evidence.announced} frames are announced, but the file holds ${demuxed}; ${decoded} could be decoded.`,
       counts,
+      warnings,
     };
   if (failed > 0 || error)
     return {
       verdict: "damaged",
       detail: `${failed} of ${demuxed} frames could not be decoded${error ? ` (${error})` : ""}.`,
       counts,
+      warnings,
     };
-  return { verdict: "complete", counts };
+  return { verdict: "complete", counts, warnings };
 }

@@ -41,6 +41,8 @@ export interface DecodeEnding {
   /** A sentence when the verdict is not `complete`. */
   readonly detail?: string;
   readonly counts: Pick<Counts, "demuxed" | "decoded" | "failed" | "sampled" | "skipped">;
+  /** What a user of the frames must know though the verdict does not say it, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /**

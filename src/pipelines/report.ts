@@ -140,14 +140,17 @@ export async function writeReport(folder: string, report: Report): Promise<strin
   }
 }
 
-/** Facts with the same value in every item that has any; `tracks` is always an item's own. */
+/** Facts that are always an item's own. */
+const OWN = ["tracks", "warnings"];
+
+/** Facts with the same value in every item that has any, but for those that are an item's own. */
 function sharedFacts(items: readonly ReportItem[]): Report["facts"] {
   const telling = items.filter((item) => Object.keys(item.facts).length > 0);
   const [first, ...others] = telling;
   if (!first) return {};
   const same = Object.entries(first.facts).filter(
     ([name, value]) =>
-      name !== "tracks" &&
+      !OWN.includes(name) &&
       others.every(
         (item) => item.facts[name] !== undefined && canonical(item.facts[name] as Json) === canonical(value as Json),
       ),

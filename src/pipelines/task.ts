@@ -2,7 +2,7 @@ import type { Json } from "../digest.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { type Counts, Ledger } from "../ledger.ts";
 import type { AnyRecord, Verdict } from "../records.ts";
-import type { SharedPool } from "../stages/context.ts";
+import { type SharedPool, warnIn } from "../stages/context.ts";
 import type { AnyStage, BoundStage, Context, Stages } from "../stages/define.ts";
 import { compose } from "./compose.ts";
 import type { Task } from "./plan.ts";
@@ -48,6 +48,7 @@ export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
   const stages: Record<string, number> = {};
   let ending: Context["ending"] = null;
   const tracks = new Set<number>();
+  const note = (message: string) => tools.note(`${task.source.name}: ${message}`);
   const contextOf = ({ key, parts }: Task["steps"][number], i: number): Context => ({
     signal: tools.signal,
     drain: tools.drain,
@@ -63,7 +64,8 @@ export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
     },
     facts,
     getsBack: tools.stages[task.steps[i + 1]?.stage ?? ""]?.givesBack === true,
-    note: (message) => tools.note(`${task.source.name}: ${message}`),
+    note,
+    warn: (message) => warnIn(facts, message, note),
     standing: (share, words) => tools.standing?.(share, words),
     shared: (name, open) => tools.pool.get(name, open),
   });

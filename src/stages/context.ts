@@ -45,6 +45,14 @@ export class SharedPool implements AsyncDisposable {
   }
 }
 
+/** What `Context.warn` does: keeps the message in `facts.warnings` and passes it on, once. */
+export function warnIn(facts: Record<string, Json>, message: string, note: (message: string) => void): void {
+  const known = (facts.warnings ?? []) as readonly string[];
+  if (known.includes(message)) return;
+  facts.warnings = [...known, message];
+  note(message);
+}
+
 /** A context for stages used outside the runner. Dispose it to close what its stages share. */
 export interface LooseContext extends Context, AsyncDisposable {}
 
@@ -65,6 +73,8 @@ export function looseContext(
 ): LooseContext {
   const pool = new SharedPool();
   let ending: Context["ending"] = null;
+  const facts: Context["facts"] = {};
+  const note = options.note ?? ((message: string) => process.stderr.write(`${message}\n`));
   return {
     signal: options.signal ?? new AbortController().signal,
     drain: options.drain ?? new AbortController().signal,
@@ -83,8 +93,9 @@ export function looseContext(
     get ending() {
       return ending;
     },
-    facts: {},
-    note: options.note ?? ((message) => process.stderr.write(`${message}\n`)),
+    facts,
+    note,
+    warn: (message) => warnIn(facts, message, note),
     standing() {},
     shared: (name, open) => pool.get(name, open),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),

@@ -29,6 +29,11 @@ export interface Context {
   readonly facts: Record<string, Json>;
   /** A line for the log (stderr). */
   note(message: string): void;
+  /**
+   * Something that a user of the results must know about this source, e.g. that its video is interlaced: logged like a
+   * note, and kept once in `facts.warnings`, so that the report and the published result have it, also when cached.
+   */
+  warn(message: string): void;
   /** How far a long piece of work is, 0..1, and in words: shown until the next call replaces it. */
   standing(share: number, words: string): void;
   /**

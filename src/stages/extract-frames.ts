@@ -40,7 +40,7 @@ export default defineStage({
         }
     }
   },
-  run: ({ input: _, ...options }, { source, signal, ledger, verdict, getsBack }) =>
+  run: ({ input: _, ...options }, { source, signal, ledger, verdict, warn, getsBack }) =>
     async function* () {
       if (options.start !== undefined && options.end !== undefined && options.end <= options.start)
         throw new PipeError(`extract-frames: end (${options.end} s) is not after start (${options.start} s).`);
@@ -51,6 +51,7 @@ export default defineStage({
       const ending = await decoding.ending;
       for (const name of ["demuxed", "decoded", "failed", "sampled", "skipped"] as const)
         ledger.add(name, ending.counts[name]);
+      for (const warning of ending.warnings) warn(warning);
       verdict(ending.verdict, ending.detail);
     },
 });

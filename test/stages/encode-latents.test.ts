@@ -179,6 +179,7 @@ async function encode(
     ending: null,
     facts,
     note: (message) => notes.push(message),
+    warn: (message) => notes.push(message),
     standing: () => {},
     async shared<T extends AsyncDisposable>(name: string, open: () => T | Promise<T>): Promise<T> {
       const thing = (opened.get(name) as T | undefined) ?? (fake as unknown as T | undefined) ?? (await open());
