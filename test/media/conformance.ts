@@ -31,7 +31,7 @@ export function decoderExam(decoder: DecoderName, clip: () => Clip): void {
         if (k > 0) expect(frame.pts).toBeGreaterThan(heard.frames[k - 1]!.pts);
       });
       const counts = { demuxed: frames, decoded: frames, failed: 0, sampled: frames, skipped: 0 };
-      expect(heard.ending).toEqual({ verdict: "complete", counts });
+      expect(heard.ending).toEqual({ verdict: "complete", counts, warnings: [] });
       expect((await probe(path, { decoder })).display).toEqual({ width, height });
     });
 
