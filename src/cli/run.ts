@@ -1,6 +1,7 @@
 import type { CommandModule } from "yargs";
 import { PROGRESS, progress } from "../pipelines/progress.ts";
 import { run } from "../pipelines/run.ts";
+import { afterwards } from "./afterwards.ts";
 import { memoDigest } from "./digests.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { pipelineCommand } from "./pipelines.ts";
@@ -57,6 +58,8 @@ export function runCommand(session: Session): CommandModule {
         ...(given.watch !== undefined && { watch: WATCH }),
       });
       session.out(summary(result));
+      const say = given.progress === "json" ? shown.note.bind(shown) : (line: string) => session.err(`${line}\n`);
+      for (const line of await afterwards(result, bound, stages)) say(line);
       session.exitCode = result.exitCode;
     },
   );

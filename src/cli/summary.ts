@@ -28,7 +28,7 @@ export function summary({ report, outcomes, output }: Pick<RunResult, "report" |
   const all = { done, cached, partial, failed, stopped, "not started": notStarted };
   const counts = Object.entries(all).filter(([, n]) => n > 0);
   const facts = Object.entries(report.facts)
-    .filter(([name]) => name !== "metrics" && name !== "text")
+    .filter(([name]) => !ELSEWHERE.includes(name))
     .map(([name, value]) => `${name}: ${printable(factInWords(value as Json))}\n`);
   return [
     // What a stage has to show is shown as it is.
@@ -43,6 +43,9 @@ export function summary({ report, outcomes, output }: Pick<RunResult, "report" |
     .filter(Boolean)
     .join("");
 }
+
+/** Facts that are columns, that are shown as they are, or that are said last of all. */
+const ELSEWHERE = ["metrics", "text", "caution"];
 
 /** Rows of the table: enough to see how it goes, few enough to leave the screen to what matters. */
 const MOST = 20;

@@ -27,6 +27,11 @@ ${script && `<script>\n${script}</script>\n`}</body>
 `;
 }
 
+/** What a reader must know before any number on the page; nothing where there is nothing to say. */
+export function banner(words: string | undefined): string {
+  return words === undefined ? "" : `<p class="banner" role="note">${escapeHtml(words)}</p>\n`;
+}
+
 /** Text as HTML shows it, in elements and in quoted attributes. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -70,4 +75,5 @@ th, td { padding: 0.25rem 0.6rem; text-align: left; border-bottom: 1px solid var
 th { font-weight: 600; color: var(--soft); }
 td.n, th.n { text-align: right; white-space: nowrap; }
 .wide { overflow-x: auto; }
+.banner { max-width: none; margin: 0.6rem 0; padding: 0.5rem 0.8rem; font-weight: 600; border: 2px solid var(--bad); border-radius: 6px; background: var(--raised); }
 `;

@@ -11,6 +11,7 @@ import { noteSighting } from "../cache/sightings.ts";
 import type { Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import { defineStage } from "./define.ts";
+import { fromHere, nextCommand } from "./next.ts";
 
 /** The end of every expensive pipeline: one intact entry a source and key, or none. */
 export default defineStage({
@@ -28,6 +29,10 @@ export default defineStage({
   }),
   runtime: ["output"],
   output: ({ output }) => output,
+  next({ output }, made) {
+    const labelled = made.some(({ facts }) => facts.clip !== undefined || Number(facts.labelled) > 0);
+    return [nextCommand(labelled ? "train-seq" : "inspect-latents", "--input", fromHere(output))];
+  },
   async cached({ output }, { source, key }) {
     const folder = resolve(entryFolder(output, source.digest, key));
     const { marker, problems } = await checkEntry(folder, { trust: true });

@@ -90,6 +90,8 @@ export interface StageDefinition<
    * round of one that keeps watching, with all that it has worked on so far.
    */
   readonly finish?: (options: z.output<Schema>, items: readonly Finished[]) => Promise<void>;
+  /** Sinks only: what people can do with what was made, in lines: the page to open, the next command (`next.ts`). */
+  readonly next?: (options: z.output<Schema>, made: readonly Made[]) => Promise<readonly string[]> | readonly string[];
   /** Sinks only: the folder that takes report.json. */
   readonly output?: (options: z.output<Schema>) => string;
   /** Options once, data many. Whoever opens, closes: use try/finally around the loop. */
@@ -113,6 +115,13 @@ export interface Finished {
   readonly source: { readonly name: string; readonly path: string; readonly digest?: string | undefined };
   readonly status: "done" | "cached" | "failed" | "partial" | "stopped";
   readonly reason?: string | undefined;
+}
+
+/** What was made of one source of a run, or was there already: never empty. */
+export interface Made {
+  /** Paths of what was published. */
+  readonly artifacts: readonly string[];
+  readonly facts: Readonly<Record<string, Json>>;
 }
 
 /** A stage with its options given and checked. */

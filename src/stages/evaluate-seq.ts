@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { TextFile } from "../cache/text-file.ts";
 import { defineStage } from "./define.ts";
+import { nextCommand, openPage } from "./next.ts";
 
 /**
  * The papers' tables of sequence models: every finished training of `train-seq` together, beside the frame
@@ -30,6 +31,7 @@ export default defineStage({
   }),
   runtime: ["input", "output"],
   output: ({ output }) => output,
+  next: ({ input, output }) => [openPage(join(output, "tables.md")), nextCommand("report-seq", "--input", ...input)],
   async *sources({ input }, { note }) {
     const { trainingsSource } = await import("../report/sequence-evidence.ts");
     yield await trainingsSource(input, note);

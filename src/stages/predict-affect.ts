@@ -90,13 +90,15 @@ export default defineStage({
       context.facts.model = scorer.about;
       context.facts.engine = scorer.engine;
       context.facts.scale = { ...scorer.scale };
+      context.facts.trainedOn = scorer.trainedOn ?? "unknown: the model does not say";
+      if (scorer.caution !== null) context.facts.caution = scorer.caution;
       for await (const [crop, score] of scoresOf(crops, scorer, options, context)) yield predictionOf(crop, score);
     },
 });
 
 async function open(options: Options, context: Context): Promise<Scorer> {
   const scorer = await scorerOf(options);
-  for (const note of scorer.notes) context.note(note);
+  for (const note of [scorer.caution ?? [], scorer.notes].flat()) context.note(note);
   return scorer;
 }
 

@@ -1,9 +1,10 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import { PipeError } from "../errors.ts";
 import type { Face, Trace } from "../report/experiment.ts";
 import type { TestTrack } from "../report/sequence-traces.ts";
 import { type Context, defineStage } from "./define.ts";
+import { openPage } from "./next.ts";
 
 /**
  * The evidence of sequence models as one page: the papers' tables with ours beside them, what some models are better than
@@ -34,6 +35,7 @@ export default defineStage({
   }),
   runtime: ["input", "output"],
   output: ({ output }) => output,
+  next: ({ output }) => [openPage(join(output, "index.html"))],
   async *sources({ input }, { note }) {
     const { trainingsSource } = await import("../report/sequence-evidence.ts");
     yield await trainingsSource(input, note);

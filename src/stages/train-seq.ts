@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { rungsOf } from "../systems/anclaf/curriculum.ts";
 import { defineStage } from "./define.ts";
+import { fromHere, nextCommand } from "./next.ts";
 import { schema, VERSION } from "./train-seq/options.ts";
 import { cachedTraining, publishedTrainings, trainingBytes } from "./trainings.ts";
 
@@ -27,6 +28,15 @@ export default defineStage({
   output: ({ output }) => output,
   cached: ({ output }, { key }) => cachedTraining(output, key),
   published: ({ output }, { name }) => publishedTrainings(output, (source) => source.name === name),
+  async next(options, [first]) {
+    const { scoreWith } = await import("./train-seq/score-with.ts");
+    const output = fromHere(options.output);
+    return [
+      await scoreWith(options, first!),
+      nextCommand("evaluate-seq", "--input", output),
+      nextCommand("report-seq", "--input", output),
+    ];
+  },
   run: (options, context) =>
     async function* (windows) {
       const { publishFold, trainFold } = await import("./train-seq/fold.ts");

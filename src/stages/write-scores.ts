@@ -1,12 +1,15 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join, relative, resolve, sep } from "node:path";
 import { z } from "zod";
 import { checkBalance } from "../cache/balance.ts";
 import { diskError } from "../cache/disk.ts";
+import type { Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import type { Prediction } from "../records.ts";
 import type { ScoreScale } from "../report/scores/row.ts";
+import type { ScoreModel } from "../report/scores/summary.ts";
 import { type Context, defineStage } from "./define.ts";
+import { openPage } from "./next.ts";
 
 const FORMATS = ["parquet", "csv", "both"] as const;
 
@@ -29,7 +32,7 @@ type Options = z.output<typeof options>;
 export default defineStage({
   name: "write-scores",
   summary: "prediction* → a folder a video: scores as Parquet or CSV, summary, subtitles, timeline",
-  version: 1,
+  version: 2,
   takes: "prediction",
   gives: "artifact",
   options,
@@ -55,6 +58,7 @@ export default defineStage({
     const { writeIndex } = await import("../report/scores/index.ts");
     await writeIndex(output, items);
   },
+  next: ({ output }) => [openPage(join(output, "index.html"))],
   run: (options, context) =>
     async function* (predictions) {
       const { source, key, keyParts, facts, ledger } = context;
@@ -67,10 +71,11 @@ export default defineStage({
       const output = resolve(options.output);
       await using temp = await TempFolder.make(output);
       const entry = join(temp.path, "entry");
-      const overview = await writeEntry(entry, predictions, options, context);
+      const place = await scoresFolder(output, source);
+      const index = `${"../".repeat(relative(output, place).split(sep).length)}index.html`;
+      const overview = await writeEntry(entry, predictions, options, context, index);
       checkBalance(ledger);
       const { name, bytes, digest } = source;
-      const place = await scoresFolder(output, source);
       const marker = await publishScores(temp, entry, place, {
         key,
         keyParts,
@@ -90,6 +95,7 @@ async function writeEntry(
   predictions: AsyncIterable<Prediction>,
   { format, smoothMs }: Options,
   context: Context,
+  index: string,
 ) {
   const { columns } = await import("../report/scores/columns.ts");
   const { csvFile, parquetFile } = await import("../report/scores/row-file.ts");
@@ -106,9 +112,12 @@ async function writeEntry(
     const records = predictions[Symbol.asyncIterator]();
     let next = await records.next();
     const scale = (facts.scale as unknown as ScoreScale | undefined) ?? { valence: [-1, 1], arousal: [-1, 1] };
-    const model = typeof facts.model === "string" ? facts.model : "a model without a name";
+    const about = aboutModel(facts);
+    const caution = about.caution ?? undefined;
     const [series, smoother, thumbnails] = [new VideoSeries(scale), new Smoother(smoothMs), new Thumbnails()];
-    const [table, notes] = [columns(scale), { model, scale: JSON.stringify(scale), smoothMs: String(smoothMs) }];
+    const { model, trainedOn } = about;
+    const told = { model, trainedOn, ...(caution !== undefined && { caution }) };
+    const [table, notes] = [columns(scale), { ...told, scale: JSON.stringify(scale), smoothMs: String(smoothMs) }];
     await using parquet = format === "csv" ? null : await parquetFile(join(entry, "scores.parquet"), table, notes);
     await using csv = format === "parquet" ? null : await csvFile(join(entry, "scores.csv"), table);
     const files = [parquet, csv].filter((file) => file !== null);
@@ -128,11 +137,11 @@ async function writeEntry(
     await keep(smoother.end());
     series.end();
     for (const file of files) await file.end();
-    const summary = summarise(series, model, smoothMs);
+    const summary = summarise(series, about, smoothMs);
     const { detail: warning } = endingOf(context);
-    const page = timeline(series, summary, { name: source.name, thumbnails: thumbnails.all, warning });
+    const page = timeline(series, summary, { name: source.name, thumbnails: thumbnails.all, warning, caution, index });
     await durable(join(entry, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
-    await durable(join(entry, "subtitles.vtt"), subtitles(series));
+    await durable(join(entry, "subtitles.vtt"), subtitles(series, caution));
     await durable(join(entry, "timeline.html"), page);
     const { frames, seconds, coverage, valence, arousal } = summary.video;
     const means = { valence: valence?.mean ?? null, arousal: arousal?.mean ?? null };
@@ -140,6 +149,16 @@ async function writeEntry(
   } catch (error) {
     throw diskError(error, entry);
   }
+}
+
+/** The stage before says its model before its first record comes, in facts. */
+function aboutModel({ model, trainedOn, caution }: Context["facts"]): ScoreModel {
+  const text = (fact: Json | undefined) => (typeof fact === "string" ? fact : null);
+  return {
+    model: text(model) ?? "a model without a name",
+    trainedOn: text(trainedOn) ?? "unknown",
+    caution: text(caution),
+  };
 }
 
 function endingOf({ ending, source }: Context): NonNullable<Context["ending"]> {

@@ -25,6 +25,10 @@ interface Opened extends AsyncDisposable {
   readonly about: string;
   readonly engine: Json;
   readonly scale: Scale;
+  /** What its weights have seen, in the words of their file; null where it does not say. */
+  readonly trainedOn: string | null;
+  /** Why nobody should rely on its numbers, for every page that shows them; null where nothing is known against them. */
+  readonly caution: string | null;
   /** Something that whoever runs it should know, or nothing. */
   readonly notes: readonly string[];
 }

@@ -47,6 +47,9 @@ describe("pipe run score", () => {
     const first = await pipe(run(whole, "--input", input));
     const span = performance.now() - from;
     expect(first.code, first.stderr).toBe(2);
+    const [open, caution] = first.stderr.trimEnd().split("\n").slice(-2);
+    expect(open).toBe(`Open ${join(whole, "index.html")}`);
+    expect(caution).toMatch(/^These numbers measure nobody\. anclaf-sa-8 has seen drawn faces alone/);
     const rows = await index(whole);
     expect(rows.map(({ name, status }) => [name, status])).toEqual([
       ["a.mp4", "done"],
@@ -57,7 +60,14 @@ describe("pipe run score", () => {
       ["same.mp4", "done"],
     ]);
     expect(rows[0]!.folder).toBe(rows[5]!.folder);
-    expect(rows[0]!.folder).not.toBe(rows[1]!.folder);
+    expect(rows[1]!.folder).toMatch(/^b_c\/a-[0-9a-f]{12}$/);
+    for (const { status, ...row } of rows)
+      expect(row).toMatchObject(
+        status === "done"
+          ? { valence_low: "-10", valence_high: "10", trained_on: "synthetic faces", caution }
+          : { valence_low: "", valence_high: "", trained_on: "", caution: "" },
+      );
+    expect(await readFile(join(whole, "index.html"), "utf8")).toContain('<p class="banner" role="note">These numbers');
     for (const { status, reason } of rows) expect(reason === "").toBe(status === "done");
     expect((await reportOf(whole)).items.map(({ status }) => status)).toEqual([
       "done",

@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { asyncBufferFromFile, parquetReadObjects } from "hyparquet";
+import { basename, join, relative } from "node:path";
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { expect, it } from "vitest";
 import { digestOf } from "../../src/digest.ts";
 import { seeded } from "../../src/random.ts";
@@ -19,11 +19,12 @@ const rows = [...faces, prediction({ ...after, status: "no_face" })];
 
 async function publish(
   output: string,
-  { seed = 1, source = SOURCE, format = "parquet" as "parquet" | "csv" | "both", records = rows } = {},
+  { seed = 1, source = SOURCE, format = "parquet" as "parquet" | "csv" | "both", records = rows, facts = {} } = {},
 ) {
   await using context = task(seed, source);
   context.facts.model = "a model";
   context.facts.scale = { valence: [-2, 2], arousal: [-1, 1] };
+  Object.assign(context.facts, facts);
   const counted = (async function* () {
     let frame = -1;
     for (const row of records) {
@@ -107,7 +108,58 @@ it("names what an edited video was scored with before, and keeps same basenames 
   const twin = { ...SOURCE, name: "elsewhere/clip one.mp4", digest: digestOf("twin") };
   const { path } = await publish(output.path, { source: twin });
   expect(await readdir(output.path)).toHaveLength(2);
-  expect(basename(path)).toBe(`clip_one-${twin.digest.slice(0, 12)}`);
+  expect(path).toBe(join(output.path, "elsewhere", `clip_one-${twin.digest.slice(0, 12)}`));
+});
+
+it("keeps the folders of the input, below the output alone, and finds a moved video where it was scored", async () => {
+  await using output = await folder();
+  const at = async (name: string, content = name) => {
+    const source = { ...SOURCE, name, digest: digestOf(content) };
+    const { path } = await publish(output.path, { source });
+    expect((await cachedFor(output.path, 1, source))?.artifact.path).toBe(path);
+    return relative(output.path, path);
+  };
+  const ending = (content: string) => digestOf(content).slice(0, 12);
+  expect(await at("2019/cam1/clip.mp4")).toBe(`2019/cam1/clip-${ending("2019/cam1/clip.mp4")}`);
+  expect(await at("2019/cam2/clip.mp4")).toBe(`2019/cam2/clip-${ending("2019/cam2/clip.mp4")}`);
+  expect(await at("2020/moved.mp4", "2019/cam1/clip.mp4")).toBe(`2019/cam1/clip-${ending("2019/cam1/clip.mp4")}`);
+  expect(await at("../../up/a b.mp4", "up")).toBe(`up/a_b-${ending("up")}`);
+  // A folder of videos that is named as a folder of scores is none.
+  expect(await at("cam-0123456789ab/clip.mp4", "like")).toBe(`cam-0123456789ab_/clip-${ending("like")}`);
+  const verified: string[] = [];
+  for await (const { entry, ok } of verifyScores(output.path)) if (ok) verified.push(entry);
+  expect(verified).toHaveLength(4);
+  expect(verified).toContain(`2019/cam2/clip-${ending("2019/cam2/clip.mp4")}`);
+  const page = await readFile(
+    join(output.path, `2019/cam2/clip-${ending("2019/cam2/clip.mp4")}`, "timeline.html"),
+    "utf8",
+  );
+  expect(page).toContain('href="../../../index.html"');
+});
+
+it("says in every file why nobody should rely on the scores, and nothing where there is no reason", async () => {
+  await using output = await folder();
+  const files = async (facts: Record<string, string>, source: Source) => {
+    const { path } = await publish(output.path, { source, facts });
+    const text = (name: string) => readFile(join(path, name), "utf8");
+    const { key_value_metadata } = await parquetMetadataAsync(await asyncBufferFromFile(join(path, "scores.parquet")));
+    const notes = Object.fromEntries(key_value_metadata!.map(({ key, value }) => [key, value]));
+    return {
+      summary: JSON.parse(await text("summary.json")) as object,
+      vtt: await text("subtitles.vtt"),
+      page: await text("timeline.html"),
+      notes,
+    };
+  };
+  const drawn = await files({ trainedOn: "synthetic faces", caution: "Drawn faces alone." }, SOURCE);
+  expect(drawn.summary).toMatchObject({ trainedOn: "synthetic faces", caution: "Drawn faces alone." });
+  expect(drawn.notes).toMatchObject({ trainedOn: "synthetic faces", caution: "Drawn faces alone." });
+  expect(drawn.vtt).toContain("NOTE Drawn faces alone.");
+  expect(drawn.page).toContain(">Drawn faces alone.</p>");
+  const real = await files({ trainedOn: "AFEW-VA" }, { ...SOURCE, digest: digestOf("real") });
+  expect(real.summary).toMatchObject({ trainedOn: "AFEW-VA", caution: null });
+  expect(Object.keys(real.notes)).not.toContain("caution");
+  expect(real.vtt + real.page).not.toMatch(/trial only|class="banner"/);
 });
 
 it("does not take damaged scores for done, and mends them", async () => {

@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { folderNames, readMarker, type ScoreMarker } from "./entry.ts";
 
 interface Index {
@@ -20,16 +20,15 @@ export async function markersByName(output: string, name: string): Promise<Score
   const index: Index = indexes.get(root) ?? { listing: new Map(), seen: new Set(), folders: new Map() };
   indexes.set(root, index);
   const listing = await folderNames(root);
-  if (listing !== index.listing) await look(index, root, [...listing.values()]);
+  if (listing !== index.listing) await look(index, [...listing.values()]);
   index.listing = listing;
   const own = await Promise.all((index.folders.get(name) ?? []).map(readMarker));
   return own.filter((marker) => marker?.source.name === name) as ScoreMarker[];
 }
 
-async function look({ seen, folders }: Index, root: string, names: readonly string[]): Promise<void> {
-  for (const each of names.filter((one) => !seen.has(one)).sort()) {
-    seen.add(each);
-    const folder = join(root, each);
+async function look({ seen, folders }: Index, all: readonly string[]): Promise<void> {
+  for (const folder of all.filter((one) => !seen.has(one)).sort()) {
+    seen.add(folder);
     const name = (await readMarker(folder))?.source.name;
     if (name !== undefined) folders.set(name, [...(folders.get(name) ?? []), folder]);
   }

@@ -1,5 +1,5 @@
 import { readdir, stat, writeFile } from "node:fs/promises";
-import { basename, extname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import { diskError, syncFolder } from "../../cache/disk.ts";
 import { taskFields, VERSIONS } from "../../cache/marker.ts";
@@ -8,7 +8,7 @@ import { readSealed, sealed } from "../../cache/sealed.ts";
 import type { TempFolder } from "../../cache/temp.ts";
 import { digestFile, type Json } from "../../digest.ts";
 import type { Source } from "../../records.ts";
-import { safeName } from "../../safe-name.ts";
+import { safeFolders, safeStem } from "../../safe-name.ts";
 
 /** The commit marker: written last, so a folder without it was never finished. */
 export const MARKER = "marker.json";
@@ -35,37 +35,73 @@ export type ScoreMarker = z.output<typeof schema>;
 export type Overview = ScoreMarker["overview"];
 
 /**
- * Where a video's scores lie, or are to lie: one folder a content, `NAME-<12 hex digits of its sha256>`. NAME is that which
- * the video had when it was first scored; a renamed one is found by its digits.
+ * Where a video's scores lie, or are to lie: in the folders that the video's name has, one folder a content,
+ * `2019/cam1/NAME-<12 hex digits of its sha256>`. The name is that which the video had when it was first scored; a renamed
+ * or moved one is found by its digits.
+ *
+ * @param folders what {@link folderNames} gives, where it is known already
  */
-export async function scoresFolder(output: string, { name, digest }: Pick<Source, "name" | "digest">): Promise<string> {
+export async function scoresFolder(
+  output: string,
+  { name, digest }: Pick<Source, "name" | "digest">,
+  folders?: ReadonlyMap<string, string>,
+): Promise<string> {
   const ending = `-${digest.slice(0, 12)}`;
-  const stem = basename(name, extname(name));
-  const own = join(resolve(output), `${safeName(stem)}${ending}`);
+  const own = join(resolve(output), ...safeFolders(name).map(unlikeScores), `${safeStem(name)}${ending}`);
   if (await exists(own)) return own;
-  const known = (await folderNames(resolve(output))).get(ending);
-  return known === undefined ? own : join(resolve(output), known);
+  return (folders ?? (await folderNames(resolve(output)))).get(ending) ?? own;
 }
 
-/** All folders of scores in an output, finished or not, by name. */
+/** A folder of videos whose name ends as a folder of scores does is not taken for one. */
+const unlikeScores = (name: string): string => (ENDING.test(name) ? `${name}_` : name);
+
+/** All folders of scores in an output and the folders in it, finished or not, sorted: absolute paths. */
 export async function scoresFolders(output: string): Promise<string[]> {
-  const names = [...(await folderNames(resolve(output))).values()].sort();
-  return names.map((name) => join(resolve(output), name));
+  return [...(await folderNames(resolve(output))).values()].sort();
 }
 
-const listings = new Map<string, { readonly print: bigint; readonly names: Promise<Map<string, string>> }>();
+const trees = new Map<string, { readonly listings: readonly Listing[]; readonly found: ReadonlyMap<string, string> }>();
 
-/** Names of folders of scores by their endings; the same map until the output folder has changed. */
-export async function folderNames(output: string): Promise<Map<string, string>> {
-  const print = (await stat(output, { bigint: true }).catch(() => undefined))?.mtimeNs;
-  if (print === undefined) return new Map();
-  const known = listings.get(output);
-  if (known?.print === print) return known.names;
-  const names = readdir(output).then(
-    (all) => new Map(all.sort().flatMap((name) => (ENDING.test(name) ? [[name.slice(-13), name] as const] : []))),
+/** Absolute paths of folders of scores by their endings, in an output and the folders in it; the same map until one changes. */
+export async function folderNames(output: string): Promise<ReadonlyMap<string, string>> {
+  const [folders, listings] = [[output], [] as Listing[]];
+  for (const folder of folders) {
+    const listing = await listed(folder);
+    listings.push(listing);
+    folders.push(...listing.others.map((name) => join(folder, name)));
+  }
+  const known = trees.get(output);
+  if (known?.listings.length === listings.length && known.listings.every((each, i) => each === listings[i]))
+    return known.found;
+  const found = new Map(
+    listings.flatMap(({ scores }, i) => scores.map((name) => [name.slice(-13), join(folders[i]!, name)] as const)),
   );
-  listings.set(output, { print, names });
-  return names;
+  trees.set(output, { listings, found });
+  return found;
+}
+
+interface Listing {
+  /** Names of folders of scores, and of other folders. */
+  readonly scores: readonly string[];
+  readonly others: readonly string[];
+}
+
+const NOTHING: Listing = { scores: [], others: [] };
+const listings = new Map<string, { readonly print: bigint; readonly listing: Promise<Listing> }>();
+
+/** What is in a folder, read again when it has changed. Links are not followed, and hidden folders hold no scores. */
+async function listed(folder: string): Promise<Listing> {
+  const print = (await stat(folder, { bigint: true }).catch(() => undefined))?.mtimeNs;
+  if (print === undefined) return NOTHING;
+  const known = listings.get(folder);
+  if (known?.print === print) return known.listing;
+  const listing = readdir(folder, { withFileTypes: true }).then((all) => {
+    const folders = all.filter((each) => each.isDirectory() && !each.name.startsWith("."));
+    const names = folders.map(({ name }) => name).sort();
+    return { scores: names.filter((name) => ENDING.test(name)), others: names.filter((name) => !ENDING.test(name)) };
+  });
+  listings.set(folder, { print, listing });
+  return listing;
 }
 
 const ENDING = /.-[0-9a-f]{12}$/;

@@ -1,4 +1,4 @@
-import { escapeHtml, page, scriptJson } from "../page.ts";
+import { banner, escapeHtml, page, scriptJson } from "../page.ts";
 import type { IndexRow } from "./index-rows.ts";
 import { clock } from "./timeline.ts";
 
@@ -14,7 +14,7 @@ export function indexPage(rows: readonly IndexRow[]): string {
     .filter(([, n]) => n > 0)
     .map(([status, n]) => `<b class="${status}">${n}</b> ${status}`);
   const body = `<h1>Scored videos</h1>
-<p class="soft">${rows.length} videos, ${escapeHtml(clock(Math.round(seconds) * 1e6))} in all: ${counts.join(", ") || "nothing yet"}. The same as a table: <a href="index.csv">index.csv</a>.</p>
+${warned(rows)}<p class="soft">${rows.length} videos, ${escapeHtml(clock(Math.round(seconds) * 1e6))} in all: ${counts.join(", ") || "nothing yet"}. The same as a table: <a href="index.csv">index.csv</a>.</p>
 <noscript><p>The table needs JavaScript; <a href="index.csv">index.csv</a> does not.</p></noscript>
 <div class="tools" hidden>
 <input type="search" placeholder="filter by name or reason" aria-label="filter">
@@ -27,11 +27,23 @@ export function indexPage(rows: readonly IndexRow[]): string {
   return page({ title: `${rows.length} scored videos`, body, style: STYLE, script: SCRIPT });
 }
 
+/** Each caution once; of how many videos, where it is not all of them. */
+function warned(rows: readonly IndexRow[]): string {
+  const scored = rows.filter(({ folder }) => folder !== "");
+  return [...new Set(scored.map(({ caution }) => caution))]
+    .filter((caution) => caution !== "")
+    .map((caution) => {
+      const own = scored.filter((row) => row.caution === caution).length;
+      return banner(own === scored.length ? caution : `${own} of ${scored.length} scored videos: ${caution}`);
+    })
+    .join("");
+}
+
 /** As the script reads it, by place: names of fields would be most of the page. */
 function packed(row: IndexRow) {
   const { name, folder, status, verdict, reason, seconds, tracks, coverage, valence, arousal } = row;
   const cut = (value: number | null, digits: number) => (value === null ? null : Number(value.toFixed(digits)));
-  const link = folder === "" ? "" : `${encodeURIComponent(folder)}/timeline.html`;
+  const link = folder === "" ? "" : `${folder.split("/").map(encodeURIComponent).join("/")}/timeline.html`;
   return [
     name,
     link,

@@ -1,10 +1,10 @@
 import { readFile, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { join, relative, resolve, sep } from "node:path";
 import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { z } from "zod";
 import { fingerprint, isSettled } from "../../cache/fingerprint.ts";
-import { MARKER, scoresFolder, scoresFolders } from "./entry.ts";
+import { folderNames, MARKER, scoresFolder } from "./entry.ts";
 
 /** One video of an archive: a line of `index.csv` and of the index's page. */
 export interface IndexRow {
@@ -29,6 +29,16 @@ export interface IndexRow {
   readonly arousal: number | null;
   /** sha256 of the video, hex; empty where it was never read. */
   readonly digest: string;
+  /** What said the scores, and the lowest and highest that it can say; empty and null where there are none. */
+  readonly model: string;
+  readonly valence_low: number | null;
+  readonly valence_high: number | null;
+  readonly arousal_low: number | null;
+  readonly arousal_high: number | null;
+  /** What the model's weights have seen. */
+  readonly trained_on: string;
+  /** Why the scores are not to be relied on, or empty. */
+  readonly caution: string;
 }
 
 /** What became of one video of a run. */
@@ -53,6 +63,13 @@ const COLUMNS = [
   "valence",
   "arousal",
   "digest",
+  "model",
+  "valence_low",
+  "valence_high",
+  "arousal_low",
+  "arousal_high",
+  "trained_on",
+  "caution",
 ] as const satisfies readonly (keyof IndexRow)[];
 
 /**
@@ -68,16 +85,17 @@ export async function indexRows(output: string, run: readonly Listed[]): Promise
     const scores = await scoresIn(join(resolve(output), row.folder));
     return scores && { ...row, ...scores, name: row.name };
   });
-  const ran = await inTurns(run, (item) => rowOf(output, item));
+  const names = await folderNames(resolve(output));
+  const ran = await inTurns(run, (item) => rowOf(output, item, names));
   for (const row of [...known, ...ran]) if (row) rows.set(row.path, row);
   const folders = new Set([...rows.values()].map(({ folder }) => folder));
-  const names = new Set([...rows.values()].map(({ name }) => name));
-  const others = (await scoresFolders(output)).filter((folder) => !folders.has(basename(folder)));
+  const listed = new Set([...rows.values()].map(({ name }) => name));
+  const others = [...names.values()].filter((folder) => !folders.has(below(output, folder)));
   const found = await inTurns(others, async (path) => {
     const scores = await scoresIn(path);
     // Scores of a video that was edited since are not the video's any more.
-    if (!scores || names.has(scores.name)) return undefined;
-    return { path: "", folder: basename(path), reason: scores.detail, ...scores } as IndexRow;
+    if (!scores || listed.has(scores.name)) return undefined;
+    return { path: "", folder: below(output, path), reason: scores.detail, ...scores } as IndexRow;
   });
   const all = [...rows.values(), ...found.filter((row) => row !== undefined)];
   return all.map(plain).sort((a, b) => compare(a.name, b.name) || compare(a.path, b.path));
@@ -91,23 +109,55 @@ export function indexCsv(rows: readonly IndexRow[]): string {
   );
 }
 
-async function rowOf(output: string, { source, status, reason = "" }: Listed): Promise<IndexRow | undefined> {
+async function rowOf(
+  output: string,
+  { source, status, reason = "" }: Listed,
+  names: ReadonlyMap<string, string>,
+): Promise<IndexRow | undefined> {
   const { name, path, digest = "" } = source;
-  const nothing = { seconds: null, frames: null, tracks: null, coverage: null, valence: null, arousal: null };
-  const bare = { name, path, folder: "", verdict: "", reason, digest, ...nothing };
+  const bare = { ...NOTHING, name, path, reason, digest };
   if (status === "failed" || status === "stopped" || digest === "")
     return { ...bare, status: status === "stopped" ? "stopped" : "failed" };
-  const folder = await scoresFolder(output, { name, digest });
+  const folder = await scoresFolder(output, { name, digest }, names);
   const scores = await scoresIn(folder);
   // Somebody took them away since.
   if (!scores) return undefined;
-  return { ...bare, ...scores, name, folder: basename(folder), reason: reason === "" ? scores.detail : reason };
+  return { ...bare, ...scores, name, folder: below(output, folder), reason: reason === "" ? scores.detail : reason };
 }
 
+const NOTHING = {
+  folder: "",
+  verdict: "",
+  seconds: null,
+  frames: null,
+  tracks: null,
+  coverage: null,
+  valence: null,
+  arousal: null,
+  model: "",
+  valence_low: null,
+  valence_high: null,
+  arousal_low: null,
+  arousal_high: null,
+  trained_on: "",
+  caution: "",
+} as const;
+
+/** A folder as the index names it: below the output, with slashes. */
+const below = (output: string, folder: string): string => relative(resolve(output), folder).replaceAll(sep, "/");
+
+const ends = z.tuple([z.number(), z.number()]);
+const facts = z.object({
+  model: z.string().default(""),
+  trainedOn: z.string().default(""),
+  caution: z.string().default(""),
+  scale: z.object({ valence: ends, arousal: ends }).optional(),
+});
 const overview = z.object({
   source: z.object({ name: z.string(), digest: z.string() }),
   verdict: z.string(),
   detail: z.string().default(""),
+  facts: facts.prefault({}),
   overview: z.object({
     frames: z.number(),
     seconds: z.number(),
@@ -143,10 +193,25 @@ async function readScores(folder: string) {
       source,
       verdict,
       detail,
+      facts: { model, trainedOn, caution, scale },
       overview: said,
     } = overview.parse(JSON.parse(await readFile(join(folder, MARKER), "utf8")));
     const status = verdict === "complete" ? ("done" as const) : ("partial" as const);
-    return { name: source.name, digest: source.digest, status, verdict, detail, ...said };
+    return {
+      name: source.name,
+      digest: source.digest,
+      status,
+      verdict,
+      detail,
+      ...said,
+      model,
+      valence_low: scale?.valence[0] ?? null,
+      valence_high: scale?.valence[1] ?? null,
+      arousal_low: scale?.arousal[0] ?? null,
+      arousal_high: scale?.arousal[1] ?? null,
+      trained_on: trainedOn,
+      caution,
+    };
   } catch {
     return undefined;
   }
@@ -163,7 +228,7 @@ async function earlierRows(output: string): Promise<IndexRow[]> {
     ...Object.fromEntries(COLUMNS.map((name) => [name, z.string()])),
     status: z.enum(["done", "partial", "failed", "stopped"]),
     ...Object.fromEntries(
-      (["seconds", "frames", "tracks", "coverage", "valence", "arousal"] as const).map((name) => [name, number]),
+      COLUMNS.filter((name) => NOTHING[name as keyof typeof NOTHING] === null).map((name) => [name, number]),
     ),
   });
   try {

@@ -12,13 +12,18 @@ const NEUTRAL = 0.1;
  * A video's scores as WebVTT: for each track a cue for every stretch of time in which its smoothed valence and arousal stay
  * on one level, with their means: `#0 V +0.31 A −0.12 pleased/calm`. A level that lasts less than half a second belongs
  * to the one before it. Nothing is shown where the face is missing. Times are the container's timestamps.
+ *
+ * @param caution why the scores are not to be relied on, if they are not: a note in the file, which players do not show, so
+ * that each cue says "trial only"
  */
-export function subtitles(series: VideoSeries): string {
+export function subtitles(series: VideoSeries, caution?: string): string {
   const cues = [...series.tracks.values()]
     .flatMap((track) => cuesOf(track, series.scale))
     .sort((a, b) => a.from - b.from || a.track - b.track);
-  const shown = cues.map(({ from, to, text }) => `${clock(from)} --> ${clock(to)}\n${text}\n`);
-  return `WEBVTT\n\nNOTE V valence, A arousal, smoothed; #: the face's track\n\n${shown.join("\n")}`;
+  const mark = caution === undefined ? "" : " (trial only)";
+  const shown = cues.map(({ from, to, text }) => `${clock(from)} --> ${clock(to)}\n${text}${mark}\n`);
+  const note = caution === undefined ? "" : `NOTE ${caution.replaceAll("-->", "→")}\n\n`;
+  return `WEBVTT\n\n${note}NOTE V valence, A arousal, smoothed; #: the face's track\n\n${shown.join("\n")}`;
 }
 
 interface Cue {

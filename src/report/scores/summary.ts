@@ -39,6 +39,10 @@ export interface ScoreSummary {
   readonly format: 1;
   readonly model: string;
   readonly scale: ScoreScale;
+  /** What the model's weights have seen, in words. */
+  readonly trainedOn: string;
+  /** Why the figures are not to be relied on; null where nothing is known against them. */
+  readonly caution: string | null;
   /** Standard deviation of the smoothing, milliseconds. */
   readonly smoothMs: number;
   readonly video: {
@@ -56,14 +60,19 @@ export interface ScoreSummary {
   readonly tracks: readonly TrackSummary[];
 }
 
+/** What says the scores. */
+export type ScoreModel = Pick<ScoreSummary, "model" | "trainedOn" | "caution">;
+
 /** Figures are of raw scores, one a row: smoothing changes none of them. Rounded to six digits after the point. */
-export function summarise(series: VideoSeries, model: string, smoothMs: number): ScoreSummary {
+export function summarise(series: VideoSeries, about: ScoreModel, smoothMs: number): ScoreSummary {
   const tracks = [...series.tracks.values()];
   const { frames, rows, covered, span, scale } = series;
   return {
     format: 1,
-    model,
+    model: about.model,
     scale,
+    trainedOn: about.trainedOn,
+    caution: about.caution,
     smoothMs,
     video: {
       frames,

@@ -1,4 +1,4 @@
-import { escapeHtml, page, scriptJson } from "../page.ts";
+import { banner, escapeHtml, page, scriptJson } from "../page.ts";
 import { lanes } from "./lanes.ts";
 import { QUADRANT_NAMES, type ScoreScale } from "./row.ts";
 import type { Span, TrackSeries, VideoSeries } from "./series.ts";
@@ -14,6 +14,10 @@ export interface TimelineOptions {
   readonly thumbnails: readonly Thumbnail[];
   /** What a reader must know about the input, if anything: "The file ends early." */
   readonly warning?: string | undefined;
+  /** Why the scores are not to be relied on, if they are not. */
+  readonly caution?: string | undefined;
+  /** The page that lists all videos, as this page links to it; none: there is no such link. */
+  readonly index?: string | undefined;
 }
 
 /** Points drawn of one lane's series at most: more than a wide screen has pixels; a longer track's are means. */
@@ -33,9 +37,10 @@ export function timeline(series: VideoSeries, summary: ScoreSummary, options: Ti
   const span = widened(series.span);
   const drawn = shown.map((tracks) => laneOf(tracks, series, span, options.thumbnails, summary.smoothMs > 0));
   const left = rows.slice(LANES).reduce((sum, tracks) => sum + tracks.length, 0);
-  const body = `<h1>${escapeHtml(options.name)}</h1>
+  const back = options.index === undefined ? "" : `<p><a href="${escapeHtml(options.index)}">← all videos</a></p>\n`;
+  const body = `${back}<h1>${escapeHtml(options.name)}</h1>
 <p class="soft">${escapeHtml(summary.model)}</p>
-${options.warning === undefined ? "" : `<p class="warning">${escapeHtml(options.warning)}</p>\n`}${cards(summary)}
+${banner(options.caution)}${options.warning === undefined ? "" : `<p class="warning">${escapeHtml(options.warning)}</p>\n`}${cards(summary)}
 <h2>Along time</h2>
 <p class="legend"><i class="v"></i>valence <i class="a"></i>arousal${summary.smoothMs > 0 ? `, smoothed (Gaussian, σ ${summary.smoothMs} ms); faint: as the model said` : ""} <i class="m"></i>no scored face${series.shots.length > 1 ? ` <i class="s"></i>shot change` : ""}</p>
 ${drawn.length === 0 ? "<p>There is no face in it.</p>" : `<div class="scroll"><div class="inner">\n${drawn.map(({ html }) => html).join("\n")}\n${axis(span)}</div></div>`}

@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { leftovers, TEMP } from "../../cache/temp.ts";
 import type { Verified } from "../../cache/verify.ts";
 import { digestFile } from "../../digest.ts";
@@ -11,7 +11,7 @@ export async function* verifyScores(output: string): AsyncGenerator<Verified, vo
   const folders = await scoresFolders(output);
   for (const folder of folders) {
     const problems = await problemsIn(folder);
-    yield { entry: basename(folder), ok: problems.length === 0, problems };
+    yield { entry: relative(resolve(output), folder), ok: problems.length === 0, problems };
   }
   if (folders.length === 0) return;
   const left = (await leftovers(output)).filter(({ owner }) => owner === "dead");

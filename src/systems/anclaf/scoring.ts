@@ -3,6 +3,7 @@ import { PipeError } from "../../errors.ts";
 import { readCheckpoint } from "../../nn/checkpoint.ts";
 import type { Image } from "../../records.ts";
 import { type FaceScore, type FrameScorer, type Scale, type ScorerRun, UNIT_SCALE } from "../scoring.ts";
+import { drawnCaution } from "../trained-on.ts";
 import { checkpointFor } from "./load.ts";
 import { openPredictor, type Predictor } from "./predict.ts";
 import { type AnclafPreset, type AnclafSizes, inputSide, presets, QUADRANTS, ZQ_FORMS } from "./presets.ts";
@@ -44,7 +45,9 @@ export async function openAnclafFrame(source: AnclafScorerSource, run: ScorerRun
     about: `anclaf-frame (${source.preset}), checkpoint ${digest.slice(0, 12)}${trainedOn(metadata)}`,
     engine: { ...predictor.engine },
     scale,
-    notes: syntheticNote("anclaf-frame", metadata),
+    trainedOn: metadata.trainedOn ?? null,
+    caution: drawnCaution("anclaf-frame", metadata.trainedOn),
+    notes: [],
     encode: (faces) => scoresOf(predictor, faces, sizes),
     [Symbol.asyncDispose]: () => predictor[Symbol.asyncDispose](),
   };
@@ -78,12 +81,6 @@ type Notes = Readonly<Record<string, string>>;
 
 /** What a checkpoint says that it was trained on, to follow its name. */
 export const trainedOn = ({ trainedOn }: Notes): string => (trainedOn === undefined ? "" : `, trained on ${trainedOn}`);
-
-/** A warning where a model never saw a real face. */
-export function syntheticNote(name: string, { trainedOn }: Notes): string[] {
-  if (!trainedOn?.startsWith("synthetic")) return [];
-  return [`${name}: its weights have seen drawn faces alone; what it says of real people is for trials only.`];
-}
 
 /** The checkpoint of a frame model: the one that is named, or else the package's. */
 export function pathOf({ preset, checkpoint }: AnclafScorerSource): string {

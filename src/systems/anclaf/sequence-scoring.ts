@@ -6,11 +6,12 @@ import { disposeParameters, toParameters } from "../../nn/parameters.ts";
 import { conform, sizeOf } from "../../nn/weights.ts";
 import type { Image } from "../../records.ts";
 import type { FaceScore, ScorerRun, SequenceScorer, StepWindow } from "../scoring.ts";
+import { drawnCaution } from "../trained-on.ts";
 import { openFeatureEncoder } from "./features.ts";
 import { type EncodedImage, openEncoder } from "./latents.ts";
 import { bundled } from "./load.ts";
 import { ANCLAF_PRESETS, presets, QUADRANTS, ZQ_FORMS } from "./presets.ts";
-import { pathOf, scaleIn, syntheticNote, trainedOn } from "./scoring.ts";
+import { pathOf, scaleIn, trainedOn } from "./scoring.ts";
 import { inputShape, type SequenceInput } from "./sequence-input.ts";
 import { type SequenceNetwork, variantParameters, windowAffect } from "./stage2.ts";
 
@@ -36,7 +37,7 @@ export async function anclafSequenceDigests(source: SequenceScorerSource): Promi
  * @throws PipeError when the checkpoint is no such model, or was trained on latents of another encoder than is given
  */
 export async function openAnclafSequence(source: SequenceScorerSource, run: ScorerRun): Promise<SequenceScorer> {
-  const { sequence, path, encoderPath, input, network, n } = await read(source);
+  const { sequence, path, encoder, encoderPath, input, network, n } = await read(source);
   const { batch, engine, provider, threads } = run;
   const how = { engine, provider, ...(threads !== undefined && { threads }) };
   const scale = scaleIn(sequence.metadata.range, path);
@@ -62,7 +63,9 @@ export async function openAnclafSequence(source: SequenceScorerSource, run: Scor
       about: `${name} (${input.preset}), checkpoint ${sequence.digest.slice(0, 12)}${trainedOn(sequence.metadata)}`,
       engine: { ...window.engine },
       scale,
-      notes: [...syntheticNote(name, sequence.metadata), ...unknownEncoder(path, sequence)],
+      trainedOn: sequence.metadata.trainedOn ?? null,
+      caution: drawnCaution(name, sequence.metadata.trainedOn, encoder.metadata.trainedOn),
+      notes: unknownEncoder(path, sequence),
       async encode(faces: readonly Image[]) {
         const encoded = await images.encode(faces);
         const values = features ? await features.encode(encoded.map(({ z }) => z)) : encoded.map(({ z }) => z);

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import { metadataOf } from "../../compile/onnx.ts";
 import { type OnnxVersions, onnxVersions } from "../../compile/onnx-versions.ts";
 import { openOnnx } from "../../compile/open-onnx.ts";
 import type { OnnxModel, Value } from "../../compile/types.ts";
@@ -8,6 +9,7 @@ import { PipeError, reasonOf } from "../../errors.ts";
 import { cropResize } from "../../media/images.ts";
 import type { Image } from "../../records.ts";
 import type { FaceScore, FrameScorer, Scale, ScorerRun } from "../scoring.ts";
+import { drawnCaution } from "../trained-on.ts";
 import { type OnnxSpec, type Part, readSpec, widthOf } from "./spec.ts";
 
 /** sha256 of the file and of what its spec says. Throws a PipeError when either cannot be read. */
@@ -37,6 +39,7 @@ export async function openOnnxScorer(path: string, run: ScorerRun, given?: unkno
       about: `${basename(path)} ${model.digest.slice(0, 12)}`,
       engine: { name: "onnx", provider: run.provider, why: "the model is an .onnx file" },
       scale: scaleOf(spec),
+      ...(await seenBy(path)),
       notes: [],
       encode: (faces) => scoresOf(model, path, input, outputs, faces, run.batch),
       [Symbol.asyncDispose]: () => model.dispose(),
@@ -45,6 +48,12 @@ export async function openOnnxScorer(path: string, run: ScorerRun, given?: unkno
     await model.dispose();
     throw error;
   }
+}
+
+/** What the file says that its weights have seen: `pipe export` writes it. */
+async function seenBy(path: string): Promise<Pick<FrameScorer, "trainedOn" | "caution">> {
+  const { trainedOn } = metadataOf(await readFile(path));
+  return { trainedOn: trainedOn ?? null, caution: drawnCaution(basename(path), trainedOn) };
 }
 
 /**

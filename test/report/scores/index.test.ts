@@ -3,18 +3,21 @@ import { join } from "node:path";
 import { parse } from "csv-parse/sync";
 import { describe, expect, it } from "vitest";
 import { digestOf } from "../../../src/digest.ts";
-import { MARKER } from "../../../src/report/scores/entry.ts";
+import { MARKER, scoresFolder } from "../../../src/report/scores/entry.ts";
 import { writeIndex } from "../../../src/report/scores/index.ts";
 import type { Listed } from "../../../src/report/scores/index-rows.ts";
 import { folder } from "../../cache/helpers.ts";
 
 /** A folder of scores as an index sees it: its marker. */
-async function scored(output: string, name: string, content = name, more: object = {}): Promise<void> {
+async function scored(output: string, name: string, content = name, more: object = {}, facts = {}): Promise<void> {
   const digest = digestOf(content);
-  const place = join(output, `${name.split("/").at(-1)!.replace(".mp4", "")}-${digest.slice(0, 12)}`);
+  const place = await scoresFolder(output, { name, digest });
   await mkdir(place, { recursive: true });
   const overview = { frames: 30, seconds: 1.25, tracks: 2, coverage: 0.5, valence: -0.125, arousal: null, ...more };
-  await writeFile(join(place, MARKER), JSON.stringify({ source: { name, digest }, verdict: "complete", overview }));
+  await writeFile(
+    join(place, MARKER),
+    JSON.stringify({ source: { name, digest }, verdict: "complete", facts, overview }),
+  );
 }
 
 const item = (name: string, status: Listed["status"] = "done", content = name, reason?: string): Listed => ({
@@ -40,7 +43,7 @@ describe("the index of an archive", () => {
       item("bad.mp4", "failed", "x", 'no "video"\n</script>'),
       item("late.mp4", "stopped"),
     ]);
-    const [a, other] = [`a-${digestOf("a.mp4").slice(0, 12)}`, `a-${digestOf("other").slice(0, 12)}`];
+    const [a, other] = [`a-${digestOf("a.mp4").slice(0, 12)}`, `sub/a-${digestOf("other").slice(0, 12)}`];
     expect(await listed(output.path)).toEqual([
       { name: "a.mp4", status: "done", folder: a, reason: "" },
       { name: "bad.mp4", status: "failed", folder: "", reason: 'no "video"\n</script>' },
@@ -53,6 +56,39 @@ describe("the index of an archive", () => {
     const rows = JSON.parse(/id="data">(.*?)<\/script>/s.exec(page)![1]!) as unknown[][];
     expect(rows[1]).toEqual(["bad.mp4", "", "failed", "", 'no "video"\n</script>', null, null, null, null, null]);
     expect(rows[0]).toEqual(["a.mp4", `${a}/timeline.html`, "done", "complete", "", 1.3, 2, 0.5, -0.125, null]);
+  });
+
+  it("says what scored each video, in which units, and first of all why nobody should rely on it", async () => {
+    await using output = await folder();
+    const scale = { valence: [-10, 10], arousal: [0, 4] };
+    const drawn = {
+      model: "sa-8, checkpoint 12",
+      scale,
+      trainedOn: "synthetic faces",
+      caution: "Drawn <faces> alone.",
+    };
+    const real = { model: "face.onnx", scale: { valence: [-1, 1], arousal: [-1, 1] }, trainedOn: "AFEW-VA" };
+    const page = () => readFile(join(output.path, "index.html"), "utf8");
+    await scored(output.path, "a.mp4", "a", {}, real);
+    await writeIndex(output.path, [item("a.mp4", "done", "a"), item("bad.mp4", "failed")]);
+    expect(await page()).not.toContain('class="banner"');
+    await scored(output.path, "b & c/b.mp4", "b", {}, drawn);
+    await writeIndex(output.path, [item("b & c/b.mp4", "done", "b")]);
+    expect(await page()).toContain('role="note">1 of 2 scored videos: Drawn &#60;faces&#62; alone.</p>');
+    expect(await page()).toContain(`"b_c/b-${digestOf("b").slice(0, 12)}/timeline.html"`);
+    const lines = parse(await readFile(join(output.path, "index.csv"), "utf8"), { columns: true }) as object[];
+    const ends = (v: readonly string[], a: readonly string[]) => ({
+      ...{ valence_low: v[0], valence_high: v[1], arousal_low: a[0], arousal_high: a[1] },
+    });
+    expect(lines).toMatchObject([
+      { name: "a.mp4", model: "face.onnx", trained_on: "AFEW-VA", caution: "", ...ends(["-1", "1"], ["-1", "1"]) },
+      { name: "b & c/b.mp4", model: drawn.model, trained_on: "synthetic faces", caution: drawn.caution },
+      { name: "bad.mp4", model: "", trained_on: "", caution: "", ...ends(["", ""], ["", ""]) },
+    ]);
+    expect(lines[1]).toMatchObject(ends(["-10", "10"], ["0", "4"]));
+    await rm(join(output.path, `a-${digestOf("a").slice(0, 12)}`), { recursive: true });
+    await writeIndex(output.path, []);
+    expect(await page()).toContain('role="note">Drawn &#60;faces&#62; alone.</p>');
   });
 
   it("remembers what earlier runs listed, while it is there, and finds what none did", async () => {

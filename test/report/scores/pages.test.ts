@@ -80,6 +80,16 @@ describe("subtitles.vtt", () => {
     }
   });
 
+  it("of a model that nobody should rely on say so in a note and in every cue", () => {
+    const rows = [...still(0, 2, { valence: 0.5, arousal: 0.5 }), ...still(2, 4, { valence: -0.5, arousal: 0.5 })];
+    const vtt = subtitles(seriesOf(rows), "Drawn --> faces alone.");
+    expect(vtt).toMatch(/^WEBVTT\n\nNOTE Drawn → faces alone\.\n\nNOTE V valence/);
+    const texts = cuesIn(vtt).map(({ text }) => text);
+    expect(texts).toHaveLength(2);
+    for (const text of texts) expect(text).toMatch(/^#0 V .*excited \(trial only\)$/);
+    expect(subtitles(seriesOf(rows))).not.toMatch(/trial|Drawn/);
+  });
+
   it("speaks in the model's units, and only of what the model says", () => {
     const nine = { valence: [1, 9], arousal: [1, 9] } as const;
     const rows = still(0, 1, { valence: 7.25, arousal: null });
@@ -90,15 +100,26 @@ describe("subtitles.vtt", () => {
 });
 
 describe("timeline.html", () => {
-  const page = async (rows: readonly Prediction[], name = "a.mp4") => {
+  const page = async (rows: readonly Prediction[], name = "a.mp4", more = {}) => {
     const [series, thumbnails] = [seriesOf(rows), new Thumbnails()];
     for (const row of rows) await thumbnails.add(row);
-    return timeline(series, summarise(series, "a model", 100), {
+    return timeline(series, summarise(series, { model: "a model", trainedOn: "clips", caution: null }, 100), {
       name,
       thumbnails: thumbnails.all,
       warning: "It ends early.",
+      ...more,
     });
   };
+
+  it("says first why nobody should rely on it, and leads back to the index, where there is either", async () => {
+    const rows = [prediction()];
+    const plain = await page(rows);
+    expect(plain).not.toMatch(/class="banner"|all videos/);
+    const html = await page(rows, "a.mp4", { caution: "Drawn <faces> alone.", index: "../../index.html" });
+    expect(html).toContain('<p><a href="../../index.html">← all videos</a></p>');
+    expect(html).toContain('<p class="banner" role="note">Drawn &#60;faces&#62; alone.</p>');
+    expect(html.indexOf('class="banner" role')).toBeLessThan(html.indexOf('class="cards"'));
+  });
 
   it("needs no network, and shows names as they are", async () => {
     const html = await page(unsteady(seeded(2), 60), `</script><b>"&'.mp4`);

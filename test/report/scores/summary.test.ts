@@ -4,6 +4,8 @@ import { lanes } from "../../../src/report/scores/lanes.ts";
 import { summarise } from "../../../src/report/scores/summary.ts";
 import { prediction, seriesOf, unsteady } from "./rows.ts";
 
+const MODEL = { model: "m", trainedOn: "clips", caution: null };
+
 /** Type 7, the slow way. */
 function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -14,7 +16,7 @@ function quantile(values: readonly number[], share: number): number {
 
 it("counts, means and quantiles are those of the raw rows", () => {
   const rows = unsteady(seeded(8), 120);
-  const { video, tracks, shots } = summarise(seriesOf(rows), "m", 100);
+  const { video, tracks, shots } = summarise(seriesOf(rows), MODEL, 100);
   const frames = [...new Set(rows.map(({ index }) => index))];
   const covered = frames.filter((frame) => rows.some(({ index, status }) => index === frame && status === "ok"));
   expect(video).toMatchObject({ frames: frames.length, rows: rows.length });
@@ -59,11 +61,11 @@ it("knows no mean where nothing was said, and stretches without a face", () => {
     { from: 0, to: 0 },
     { from: 80_000, to: 160_000 },
   ]);
-  const none = summarise(seriesOf(rows.slice(2, 4)), "m", 0);
+  const none = summarise(seriesOf(rows.slice(2, 4)), MODEL, 0);
   expect(none.video).toMatchObject({ coverage: 0, valence: null, arousal: null, quadrants: null });
   expect(none.tracks).toEqual([]);
-  expect(summarise(seriesOf([]), "m", 0).video).toMatchObject({ frames: 0, rows: 0, seconds: 0, coverage: 0 });
-  expect(summarise(seriesOf([prediction({ valence: null })]), "m", 0).video).toMatchObject({
+  expect(summarise(seriesOf([]), MODEL, 0).video).toMatchObject({ frames: 0, rows: 0, seconds: 0, coverage: 0 });
+  expect(summarise(seriesOf([prediction({ valence: null })]), MODEL, 0).video).toMatchObject({
     valence: null,
     arousal: { mean: -0.25 },
   });
@@ -75,7 +77,7 @@ it("takes the middle of the scale for quadrants, and the model's own where it sa
     prediction({ index: 0, valence: 6, arousal: 4 }),
     prediction({ index: 1, pts: 1, valence: null, arousal: null, quadrant: Float32Array.of(0.1, 0.6, 0.2, 0.1) }),
   ];
-  expect(summarise(seriesOf(rows, nine), "m", 0).video.quadrants).toEqual({
+  expect(summarise(seriesOf(rows, nine), MODEL, 0).video.quadrants).toEqual({
     "V+A+": 0,
     "V−A+": 0.5,
     "V−A−": 0,

@@ -89,8 +89,26 @@ describe("ANCLaF-S and -SA as scorers", () => {
     expect(scorer.n).toBe(8);
     expect(scorer.about).toMatch(/^anclaf-sa-8 \(small\), checkpoint [0-9a-f]{12}, trained on synthetic faces$/);
     expect(scorer.scale).toEqual({ valence: [-10, 10], arousal: [-10, 10] });
+    expect(scorer.trainedOn).toBe("synthetic faces");
+    expect(scorer.caution).toMatch(/^These numbers measure nobody\. anclaf-sa-8 has seen drawn faces alone/);
     const digests = await anclafSequenceDigests({ model: "anclaf-sa", checkpoint: undefined, encoder: undefined });
     expect(Object.keys(digests)).toEqual(["anclaf-sa", "encoder"]);
+  });
+
+  it("trained on people is cautioned against while its frame model saw drawn faces alone, and then no more", async () => {
+    const path = await checkpoint("people", { attention: "location", trainedOn: "labelled videos" });
+    const { weights } = await readCheckpoint(bundled);
+    const encoder = join(place.path, "people-frame.safetensors");
+    await writeCheckpoint(encoder, weights, { metadata: { preset: "small", zq: "onehot", trainedOn: "AFEW-VA" } });
+    const caution = async (encoder: string | undefined) => {
+      await using scorer = await openAnclafSequence({ model: "anclaf-sa", checkpoint: path, encoder }, RUN);
+      expect(scorer.trainedOn).toBe("labelled videos");
+      return scorer.caution;
+    };
+    expect(await caution(undefined)).toMatch(
+      /^Do not rely on these numbers yet\. anclaf-sa-3 reads faces through a frame/,
+    );
+    expect(await caution(encoder)).toBeNull();
   });
 
   it("needs a checkpoint that is such a model, and the encoder that it was trained on", async () => {
