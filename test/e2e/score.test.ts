@@ -60,7 +60,7 @@ describe("pipe run score", () => {
       ["same.mp4", "done"],
     ]);
     expect(rows[0]!.folder).toBe(rows[5]!.folder);
-    expect(rows[1]!.folder).toMatch(/^b_c\/a-[0-9a-f]{12}$/);
+    expect(rows[1]!.folder).toMatch(/^b_c_\/a-[0-9a-f]{12}$/);
     for (const { status, ...row } of rows)
       expect(row).toMatchObject(
         status === "done"
