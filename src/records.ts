@@ -76,7 +76,7 @@ export interface Box {
 /** One sampled frame. */
 export interface Frame {
   readonly kind: "frame";
-  /** Position among the *decoded* frames of the stream, from 0. */
+  /** Position among the *decoded* frames of the file, from 0, also where only a part of it was asked for. */
   readonly index: number;
   readonly pts: number;
   readonly image: Image;

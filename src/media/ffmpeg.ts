@@ -12,6 +12,7 @@ import { MAX_PIXELS } from "./formats.ts";
 import { turnedSize } from "./geometry.ts";
 import { Limits } from "./limits.ts";
 import { openRegular } from "./open.ts";
+import { FrameCount, TRIAL } from "./origin.ts";
 import { missingBytes } from "./structure.ts";
 import type { DecodedFrame, DecodeEnding, DecodeOptions, Decoding, Probe } from "./types.ts";
 
@@ -33,7 +34,21 @@ export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding
       const packets = await limits.watch(packetTimes(file, tools, probed, maxPixels, limits.signal));
       const begin = (from?: number): FfmpegRun =>
         new FfmpegRun({ file, tools, probed, maxPixels, ...(from !== undefined && { from }) });
-      const seeking = start !== undefined && start > 0;
+      const count = new FrameCount(packets);
+      let firstPts: number | undefined;
+      if (start !== undefined && start > 0 && gateable(packets, probed)) {
+        run = begin();
+        const shown: number[] = [];
+        for (
+          let one = await limits.race(run.next());
+          one;
+          one = shown.length < TRIAL ? await limits.race(run.next()) : undefined
+        )
+          shown.push(one.pts);
+        await run.close();
+        if (count.agrees(shown)) firstPts = shown[0]!;
+      }
+      const seeking = firstPts !== undefined && start !== undefined;
       run = begin(seeking ? Math.max(0, start - 1) : undefined);
       let next = await limits.race(run.next());
       let jumped = seeking;
@@ -47,7 +62,7 @@ export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding
 
       const clock = new Clock();
       const sampler = new Sampler(options);
-      let [decoded, sampled, skipped] = [0, 0, 0];
+      let [earlier, decoded, sampled, skipped] = [0, 0, 0, 0];
       let [first, last] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
       let state: "running" | "damaged" | "ended" = "running";
       const gate = new Gate(gateable(packets, probed) ? packets : [], probed.delay);
@@ -56,13 +71,22 @@ export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding
         if (hole && !(await reportedError(run))) [frames, hole] = [[...frames, ...gate.open()], false];
         for (const frame of frames) {
           const pts = clock.next(frame.pts, 1);
-          if (decoded === 0) first = pts;
+          if (decoded === 0) {
+            first = pts;
+            if (jumped) earlier = count.between(firstPts!, pts);
+            else firstPts = pts;
+          }
           last = pts;
-          const index = decoded++;
+          const index = earlier + decoded++;
           const wish = sampler.see(pts);
           if (wish === "sample") {
             sampled++;
-            yield { index, pts, image: { ...turnedSize(probed.square, probed.orientation), data: frame.data } };
+            yield {
+              index,
+              pts,
+              firstPts: firstPts!,
+              image: { ...turnedSize(probed.square, probed.orientation), data: frame.data },
+            };
           } else skipped++;
           if (wish === "end") {
             state = "ended";

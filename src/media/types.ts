@@ -10,8 +10,8 @@ export interface DecodeOptions {
   /** At most this many frames per second, chosen by timestamp: the first frame in each 1/fps interval from the first pts. */
   readonly fps?: number;
   /**
-   * Seconds on the container's clock; frames with start <= pts < end. Decoding begins at a keyframe before `start`, so
-   * `index` and the counts then speak of the part that was decoded.
+   * Seconds on the container's clock; frames with start <= pts < end. Decoding begins at a keyframe before `start`
+   * where packets tell how many frames come before that, and the counts then speak of the part that was decoded.
    */
   readonly start?: number;
   readonly end?: number;
@@ -28,10 +28,12 @@ export interface DecodeOptions {
 
 /** A decoded frame: upright, square pixels, RGB. Where the size changes within a stream, later frames are scaled to the first size. */
 export interface DecodedFrame {
-  /** Among decoded frames, from 0. */
+  /** Among the decoded frames of the file, from 0, also where only a part was asked for. */
   readonly index: number;
   /** Integer microseconds, from the container. */
   readonly pts: number;
+  /** `pts` of the file's first frame, also where only a part was asked for: players count from there. */
+  readonly firstPts: number;
   readonly image: Image;
 }
 

@@ -10,14 +10,18 @@ import { defineStage } from "./define.ts";
 export default defineStage({
   name: "extract-frames",
   summary: "videos → frame*: decoded, upright, RGB, sampled by timestamp",
-  version: 1,
+  version: 2,
   takes: "none",
   gives: "frame",
   options: z.strictObject({
     input: z.array(z.string().min(1)).min(1).default(["data/samples"]).describe("videos, folders of videos, or globs"),
     fps: z.number().positive().optional().describe("at most this many frames a second; default: all"),
-    start: z.number().nonnegative().optional().describe("leave out what is shown before this second"),
-    end: z.number().positive().optional().describe("leave out what is shown from this second on"),
+    start: z
+      .number()
+      .nonnegative()
+      .optional()
+      .describe("leave out what comes before this second of the container's clock"),
+    end: z.number().positive().optional().describe("leave out what comes from this second of the container's clock on"),
     decoder: z
       .enum(DECODERS)
       .default("auto")
@@ -40,14 +44,23 @@ export default defineStage({
         }
     }
   },
-  run: ({ input: _, ...options }, { source, signal, ledger, verdict, warn, getsBack }) =>
+  run: ({ input: _, ...options }, { source, signal, ledger, verdict, warn, facts, getsBack }) =>
     async function* () {
       if (options.start !== undefined && options.end !== undefined && options.end <= options.start)
         throw new PipeError(`extract-frames: end (${options.end} s) is not after start (${options.start} s).`);
+      if (options.start !== undefined || options.end !== undefined)
+        facts.part = {
+          ...(options.start !== undefined && { start: options.start }),
+          ...(options.end !== undefined && { end: options.end }),
+        };
       const { decode } = await import("../media/index.ts");
       const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
       const decoding = decode(source.path, { ...given, signal, recycle: getsBack === true });
-      for await (const { index, pts, image } of decoding) yield { kind: "frame", index, pts, image };
+      for await (const { index, pts, firstPts, image } of decoding) {
+        // Known before the first record, to stages that count time from the first frame. Most files begin at 0.
+        if (firstPts !== 0) facts.firstPts = firstPts;
+        yield { kind: "frame", index, pts, image };
+      }
       const ending = await decoding.ending;
       for (const name of ["demuxed", "decoded", "failed", "sampled", "skipped"] as const)
         ledger.add(name, ending.counts[name]);

@@ -6,7 +6,7 @@ import type { DecodedFrame } from "../../src/media/index.ts";
 const image = { width: 1, height: 1, data: new Uint8Array(3) };
 
 async function* pictures(times: readonly number[]): AsyncGenerator<DecodedFrame> {
-  for (const [index, pts] of times.entries()) yield { index, pts, image };
+  for (const [index, pts] of times.entries()) yield { index, pts, firstPts: times[0]!, image };
 }
 
 /** Picture index → ids of its labels. */

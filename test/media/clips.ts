@@ -17,7 +17,14 @@ export function draw(folder: string, name: string, source: string, ...options: s
 }
 
 export interface Heard {
-  readonly frames: readonly { index: number; pts: number; width: number; height: number; digest: string }[];
+  readonly frames: readonly {
+    index: number;
+    pts: number;
+    firstPts: number;
+    width: number;
+    height: number;
+    digest: string;
+  }[];
   readonly ending: DecodeEnding;
 }
 
@@ -28,7 +35,7 @@ export async function hear(path: string, options: DecodeOptions, look?: (frame: 
   for await (const frame of decoding) {
     const { width, height, data } = frame.image;
     const digest = createHash("sha256").update(data).digest("hex");
-    frames.push({ index: frame.index, pts: frame.pts, width, height, digest });
+    frames.push({ index: frame.index, pts: frame.pts, firstPts: frame.firstPts, width, height, digest });
     look?.(frame);
   }
   return { frames, ending: await decoding.ending };

@@ -63,9 +63,8 @@ export function decoderExam(decoder: DecoderName, clip: () => Clip): void {
         const range = { start: start / 1e6, ...(end !== undefined && { end: end / 1e6 }) };
         const some = await hear(path, { decoder, ...range });
         const wanted = all.filter(({ pts }) => pts >= start && (end === undefined || pts < end));
-        expect(some.frames.map(({ pts, digest }) => [pts, digest])).toEqual(
-          wanted.map(({ pts, digest }) => [pts, digest]),
-        );
+        // The same numbers and the same first frame of the file, though decoding began in the middle.
+        expect(some.frames).toEqual(wanted);
         const { counts, verdict } = some.ending;
         expect(verdict).toBe("complete");
         expect(counts.demuxed).toBe(counts.decoded + counts.failed);

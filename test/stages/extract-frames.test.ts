@@ -9,6 +9,7 @@ import type { Frame, Refused, Source } from "../../src/records.ts";
 import { looseContext } from "../../src/stages/context.ts";
 import extractFrames from "../../src/stages/extract-frames.ts";
 import { toStream } from "../../src/stages/stream.ts";
+import { draw, hasFfmpeg } from "../media/clips.ts";
 import { hasMedia, media } from "../media.ts";
 
 const sample = join(import.meta.dirname, "../../data/samples/one-face.mp4");
@@ -27,7 +28,7 @@ async function run(path: string, options: Parameters<typeof extractFrames>[0]) {
   await using context = looseContext({ source: await source(path), signal: controller.signal, note: () => {} });
   const frames: Frame[] = [];
   for await (const frame of toStream(extractFrames(options), context)) frames.push(frame as Frame);
-  return { frames, counts: context.ledger.counts, ending: context.ending };
+  return { frames, counts: context.ledger.counts, ending: context.ending, facts: context.facts };
 }
 
 describe("extract-frames", () => {
@@ -52,6 +53,18 @@ describe("extract-frames", () => {
     expect(counts.skipped).toBeGreaterThan(0);
     expect(ending).toMatchObject({ verdict: "complete" });
   });
+
+  it.skipIf(!hasFfmpeg)(
+    "keeps where the file's clock begins, also of a part, and nothing where that is 0",
+    async () => {
+      const path = draw(folder, "late.mkv", "testsrc2=size=64x48:rate=25:duration=1", "-output_ts_offset", "1");
+      expect((await run(path, {})).facts).toEqual({ firstPts: 1_000_000 });
+      const part = await run(path, { start: 1.4, end: 1.5 });
+      expect(part.facts).toEqual({ firstPts: 1_000_000, part: { start: 1.4, end: 1.5 } });
+      expect(part.frames.map(({ index, pts }) => [index, pts])).toEqual([10, 11, 12].map((i) => [i, 1e6 + i * 40_000]));
+      expect((await run(sample, {})).facts).toEqual({});
+    },
+  );
 
   it.skipIf(!hasMedia)("says damage and how much of it", async () => {
     const { frames, counts, ending } = await run(media("weird", "decord_corrupted.mp4"), {});
