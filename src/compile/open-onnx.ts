@@ -1,31 +1,42 @@
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { digestOf } from "../digest.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { checkFeeds } from "./compile.ts";
+import { type Dtype, fits, isDtype } from "./dtypes.ts";
+import { metadataOf } from "./onnx.ts";
 import { dtypeOf } from "./onnx-engine.ts";
+import { inOneFile, readOnnx } from "./onnx-file.ts";
+import { adviceFor } from "./onnx-trouble.ts";
 import { SessionHost } from "./session.ts";
-import type { Feed, FeedType, TensorInfo } from "./session-protocol.ts";
+import type { Feed, TensorInfo } from "./session-protocol.ts";
 import type { CompileOptions, OnnxModel, Value } from "./types.ts";
 
 export interface OpenOptions extends Partial<Pick<CompileOptions, "name" | "provider" | "threads">> {}
 
 /**
- * Opens an `.onnx` file, or its bytes, in a worker thread of its own. Axes of any length are strings in `shape`.
- * Throws a PipeError when the file is missing or ONNX Runtime refuses it, and from `run` when feeds do not fit:
- * it names the feed, says what it is and what is needed.
+ * Opens an `.onnx` file, or its bytes, in a worker thread of its own. Axes of any length are strings in `shape`. Weights
+ * in a second file (PyTorch's external data) are read from beside the file that is named, and nowhere else; bytes alone
+ * cannot have such.
+ *
+ * Values are float32, int32 or bytes and are converted to what the model takes: float32 to float16 (nearest even) or
+ * float64, whole numbers to whole numbers of any width that hold them, bytes to truth values; back likewise, where int64
+ * becomes int32.
+ *
+ * @throws PipeError when a file is missing or ONNX Runtime refuses it, and from `run` when feeds do not fit: it names the
+ *   feed, says what it is and what is needed
  */
 export async function openOnnx(source: string | Uint8Array, options: OpenOptions = {}): Promise<OnnxModel> {
   const name = options.name ?? (typeof source === "string" ? basename(source) : "an ONNX model");
-  const file = typeof source === "string" ? await read(source) : source;
+  const { bytes, external, digest } =
+    typeof source === "string" ? await readOnnx(source) : inOneFile(source, options.name);
   const host = new SessionHost(name, options);
   let opened: Awaited<ReturnType<SessionHost["open"]>>;
   try {
-    opened = await host.open(file);
+    opened = await host.open(bytes, { external });
   } catch (cause) {
     await host.close();
-    throw new PipeError(`${name} cannot be opened as an ONNX model: ${reasonOf(cause)}`, {
-      hint: "The file may be cut short, or written for a newer ONNX Runtime.",
+    const reason = reasonOf(cause).replace(`${name} failed in `, "");
+    throw new PipeError(`${name} cannot be opened as an ONNX model: ${reason}`, {
+      hint: adviceFor(bytes, reason),
       cause,
     });
   }
@@ -33,28 +44,29 @@ export async function openOnnx(source: string | Uint8Array, options: OpenOptions
   const dispose = () => host.close();
   return {
     name,
-    digest: digestOf(file),
+    digest,
+    metadata: metadataOf(bytes),
     inputs: info.inputs,
     outputs: info.outputs,
-    async run(feeds) {
+    async run(feeds, outputs) {
       checkFeeds(name, feeds);
-      return host.run(session, fitted(name, info.inputs, feeds));
+      for (const output of outputs ?? [])
+        if (!info.outputs.some((each) => each.name === output))
+          throw new PipeError(`${name} has no output "${output}".`, { hint: `Its outputs: ${listed(info.outputs)}.` });
+      return host.run(session, fitted(name, info.inputs, feeds), null, outputs);
     },
     dispose,
     [Symbol.asyncDispose]: dispose,
   };
 }
 
-async function read(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw new PipeError(`${path} cannot be read: ${reasonOf(cause)}`, { cause });
-  }
+/** Inputs or outputs in words: `face float32 [n, 3, 224, 224]; …` */
+export function listed(values: readonly TensorInfo[]): string {
+  return values.map(({ name, dtype, shape }) => `${name} ${dtype} [${shape.join(", ")}]`).join("; ") || "none";
 }
 
 function fitted(name: string, inputs: readonly TensorInfo[], feeds: Record<string, Value>): Record<string, Feed> {
-  const known = inputs.map((input) => `${input.name} ${input.dtype}[${input.shape.join(", ")}]`).join("; ");
+  const known = listed(inputs);
   for (const key of Object.keys(feeds))
     if (!inputs.some((input) => input.name === key))
       throw new PipeError(`${name} has no input "${key}".`, { hint: `Its inputs: ${known}.` });
@@ -73,11 +85,21 @@ function fitted(name: string, inputs: readonly TensorInfo[], feeds: Record<strin
         throw new PipeError(
           `${name}: the input "${input.name}" has the shape [${shape.join(", ")}], but [${input.shape.join(", ")}] is needed.`,
         );
-      const given = dtypeOf(value);
-      const type: FeedType = input.dtype === "bool" && given === "uint8" ? "bool" : given;
-      if (type !== input.dtype)
-        throw new PipeError(`${name}: the input "${input.name}" is ${given}, but ${input.dtype} is needed.`);
-      return [input.name, { ...value, type }];
+      return [input.name, { ...value, type: typeFor(name, input, value) }];
     }),
+  );
+}
+
+function typeFor(name: string, input: TensorInfo, value: Value): Dtype {
+  const { dtype } = input;
+  if (!isDtype(dtype))
+    throw new PipeError(
+      `${name}: the input "${input.name}" is ${dtype}, and only numbers and truth values can be given.`,
+    );
+  if (fits(value.data, dtype)) return dtype;
+  const given = dtypeOf(value);
+  const whole = given !== "float32" && /int/.test(dtype);
+  throw new PipeError(
+    `${name}: the input "${input.name}" is ${given}, but ${dtype} is needed${whole ? ", and some numbers do not fit into it" : ""}.`,
   );
 }

@@ -1,3 +1,4 @@
+import type { Dtype } from "./dtypes.ts";
 import type { Provider, Value } from "./types.ts";
 
 export interface SessionSettings {
@@ -13,7 +14,7 @@ export interface SessionInfo {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
 }
-export type FeedType = "float32" | "int32" | "uint8" | "bool";
+export type FeedType = Dtype;
 export interface Feed extends Value {
   readonly type: FeedType;
 }
@@ -55,6 +56,8 @@ export type Request = { readonly id: number } & (
       readonly kind: "open";
       readonly session: number;
       readonly model: Uint8Array;
+      /** Files that it has weights in, by the location that it writes. */
+      readonly external?: readonly { readonly location: string; readonly data: Uint8Array }[];
       readonly optimisedPath?: string;
       readonly state?: StateUse;
     }
@@ -64,6 +67,8 @@ export type Request = { readonly id: number } & (
       readonly feeds: Record<string, Feed>;
       /** So many runs, one after the other, on slices of the feeds; the results come stacked. */
       readonly steps: number | null;
+      /** The outputs that are wanted; left out for all. */
+      readonly outputs?: readonly string[];
     }
   | { readonly kind: "write"; readonly values: Record<string, Feed> }
   | { readonly kind: "read"; readonly names: readonly string[] }

@@ -20,7 +20,7 @@ export class SessionState {
   }
 
   write({ data, shape, type }: Feed, entry: string): void {
-    this.set(entry, new ort.Tensor(type, data, shape));
+    this.set(entry, new ort.Tensor(type as "float32", data as Float32Array, shape));
   }
 
   clear(): void {

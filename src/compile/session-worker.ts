@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import * as ort from "onnxruntime-node";
+import { fromRuntime, toRuntime } from "./dtypes.ts";
 import type { Feed, Reply, Request, SessionInfo, SessionSettings, StateUse } from "./session-protocol.ts";
 import { SessionState } from "./session-state.ts";
 import { sliced, stacked } from "./slices.ts";
@@ -16,6 +17,7 @@ interface Opened {
   readonly use: StateUse;
   readonly updates: ReturnType<SessionState["prepare"]>;
 }
+type Opening = Extract<Request, { kind: "open" }>;
 const NO_STATE: StateUse = { inputs: {}, outputs: {}, updates: [] };
 
 let queue: Promise<void> = Promise.resolve();
@@ -37,16 +39,17 @@ async function handle(request: Request): Promise<{ reply: Reply; transfer: Array
   const { id } = request;
   switch (request.kind) {
     case "open": {
-      const session = await ort.InferenceSession.create(request.model, sessionOptions(request.optimisedPath));
+      checkProvider();
+      const session = await ort.InferenceSession.create(request.model, sessionOptions(request));
       const use = request.state ?? NO_STATE;
       sessions.set(request.session, { session, use, updates: state.prepare(use.updates) });
       return { reply: { id, info: describe(session) }, transfer: [] };
     }
     case "run": {
       const opened = sessions.get(request.session)!;
-      const { feeds, steps } = request;
+      const { feeds, steps, outputs } = request;
       let values: Record<string, Value>;
-      if (steps === null) values = await step(opened, feeds);
+      if (steps === null) values = await step(opened, feeds, outputs);
       else {
         const each: Record<string, Value>[] = [];
         for (let i = 0; i < steps; i++) each.push(await step(opened, sliced(feeds, i)));
@@ -61,8 +64,8 @@ async function handle(request: Request): Promise<{ reply: Reply; transfer: Array
     }
     case "read": {
       const copies = request.names.map((name) => {
-        const { data, dims } = state.get(name);
-        return [name, { data: narrow(data).slice(), shape: dims }] as const;
+        const { data, dims, type } = state.get(name);
+        return [name, { data: fromRuntime(name, data, type).slice(), shape: dims }] as const;
       });
       const values = Object.fromEntries(copies);
       return { reply: { id, values }, transfer: copies.map(([, { data }]) => data.buffer as ArrayBuffer) };
@@ -76,11 +79,16 @@ async function handle(request: Request): Promise<{ reply: Reply; transfer: Array
   }
 }
 
-async function step({ session, use, updates }: Opened, given: Record<string, Feed>): Promise<Record<string, Value>> {
+async function step(
+  { session, use, updates }: Opened,
+  given: Record<string, Feed>,
+  outputs: readonly string[] = session.outputNames,
+): Promise<Record<string, Value>> {
   const feeds = state.feeds(use.inputs);
-  for (const [name, { data, shape, type }] of Object.entries(given)) feeds[name] = new ort.Tensor(type, data, shape);
+  for (const [name, { data, shape, type }] of Object.entries(given))
+    feeds[name] = new ort.Tensor(type, toRuntime(data, type) as ort.Tensor["data"], shape) as ort.Tensor;
   const fetches: Record<string, ort.Tensor | null> = {};
-  for (const name of session.outputNames) fetches[name] = null;
+  for (const name of outputs) fetches[name] = null;
   for (const update of updates) Object.assign(fetches, update.fetches());
   const results: Record<string, ort.Tensor> = { ...(await session.run(feeds, fetches)) };
   // After the run: one that fails leaves the state as it was.
@@ -90,11 +98,23 @@ async function step({ session, use, updates }: Opened, given: Record<string, Fee
   }
   for (const update of updates) update.apply(results);
   return Object.fromEntries(
-    Object.entries(results).map(([name, { data, dims }]) => [name, { data: narrow(data), shape: dims }]),
+    Object.entries(results).map(([name, { data, dims, type }]) => [
+      name,
+      { data: fromRuntime(name, data, type), shape: dims },
+    ]),
   );
 }
 
-function sessionOptions(optimisedPath: string | undefined): ort.InferenceSession.SessionOptions {
+/** ONNX Runtime leaves out a provider that it was not built with and takes the processor instead. */
+function checkProvider(): void {
+  const known = ort.listSupportedBackends().map(({ name }) => name);
+  if (!known.includes(settings.provider))
+    throw new Error(
+      `the provider ${settings.provider} is not in the ONNX Runtime for this machine, which has ${known.join(", ")}`,
+    );
+}
+
+function sessionOptions({ optimisedPath, external = [] }: Opening): ort.InferenceSession.SessionOptions {
   const { provider, threads } = settings;
   return {
     executionProviders: provider === "cpu" ? ["cpu"] : [provider, "cpu"],
@@ -105,6 +125,11 @@ function sessionOptions(optimisedPath: string | undefined): ort.InferenceSession
     // Errors come back as rejections; ONNX Runtime's own log lines would only repeat them.
     logSeverityLevel: 4,
     ...(optimisedPath !== undefined && { optimizedModelFilePath: optimisedPath }),
+    // The binding takes one leading "./" off.
+    externalData: external.map(({ location, data }) => ({
+      path: location.startsWith("./") ? `./${location}` : location,
+      data,
+    })),
     extra: {
       session: {
         // Activations that fade away must not slow the processor down.
@@ -126,14 +151,4 @@ function describe(session: ort.InferenceSession): SessionInfo {
         : { name: info.name, dtype: "not a tensor", shape: [] },
     );
   return { inputs: plain(session.inputMetadata), outputs: plain(session.outputMetadata) };
-}
-
-/** Values hold float32, int32 or bytes; wider whole numbers are narrowed. */
-function narrow(data: ort.Tensor["data"]): Value["data"] {
-  if (data instanceof Float32Array || data instanceof Int32Array || data instanceof Uint8Array) return data;
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Int32Array.from(data, Number);
-  if (data instanceof Float64Array) return Float32Array.from(data);
-  if (data instanceof Int8Array || data instanceof Int16Array || data instanceof Uint16Array)
-    return Int32Array.from(data);
-  throw new Error("an output is of a type that cannot be returned: only numbers and truth values can");
 }

@@ -2,6 +2,7 @@ import type { Worker } from "node:worker_threads";
 import { cores } from "../cores.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { startWorker } from "../worker.ts";
+import type { OnnxFile } from "./onnx-file.ts";
 import type { Feed, Reply, Request, SessionInfo, SessionSettings, StateUse } from "./session-protocol.ts";
 import type { Provider, Value } from "./types.ts";
 
@@ -33,28 +34,38 @@ export class SessionHost {
     this.#settings = { provider: options.provider ?? "cpu", threads };
   }
 
-  /** Opens a model. Rejects with ONNX Runtime's reason when it is broken, or the provider is not there. */
+  /** Opens a model, taking the memory of its external data. Rejects with ONNX Runtime's reason when it is broken, or the provider is not there. */
   async open(
     model: Uint8Array,
-    { optimisedPath, state }: { optimisedPath?: string | undefined; state?: StateUse } = {},
+    {
+      optimisedPath,
+      state,
+      external,
+    }: { optimisedPath?: string | undefined; state?: StateUse; external?: OnnxFile["external"] } = {},
   ): Promise<{ session: number; info: SessionInfo }> {
     const session = this.#count;
-    const options = { ...(optimisedPath && { optimisedPath }), ...(state && { state }) };
-    const reply = await this.#ask({ kind: "open", session, model, ...options });
+    const options = { ...(optimisedPath && { optimisedPath }), ...(state && { state }), ...(external && { external }) };
+    // Gigabytes are handed over, not copied.
+    const transfer = external?.map(({ data }) => data.buffer as ArrayBuffer);
+    const reply = await this.#ask({ kind: "open", session, model, ...options }, transfer);
     return { session, info: reply.info! };
   }
 
   /**
    * Runs a session, once it is open. The feeds are copied before this returns. With `steps`, so many runs on slices of
-   * the feeds along their first axis.
+   * the feeds along their first axis. With `outputs`, those alone are computed and given.
    */
   async run(
     ready: number | Promise<number>,
     feeds: Record<string, Feed>,
     steps: number | null = null,
+    outputs?: readonly string[],
   ): Promise<Record<string, Value>> {
     const { copies, transfer } = copied(feeds);
-    const reply = await this.#ask({ kind: "run", session: await ready, feeds: copies, steps }, transfer);
+    const reply = await this.#ask(
+      { kind: "run", session: await ready, feeds: copies, steps, ...(outputs && { outputs }) },
+      transfer,
+    );
     return reply.values!;
   }
 

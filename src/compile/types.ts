@@ -53,10 +53,13 @@ export interface Compiled extends AsyncDisposable {
 /** A ready `.onnx` file opened for running: the user's own models. */
 export interface OnnxModel extends AsyncDisposable {
   readonly name: string;
-  /** sha256 of the file. */
+  /** sha256 of the file; where its weights are in other files, of its own sha256 and theirs. */
   readonly digest: string;
   readonly inputs: readonly { name: string; shape: readonly (number | string)[]; dtype: string }[];
   readonly outputs: readonly { name: string; shape: readonly (number | string)[]; dtype: string }[];
-  run(feeds: Record<string, Value>): Promise<Record<string, Value>>;
+  /** What the file says of itself in its `metadata_props`. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** All outputs, or those that are named; others are then not computed, and may be of any type. */
+  run(feeds: Record<string, Value>, outputs?: readonly string[]): Promise<Record<string, Value>>;
   dispose(): Promise<void>;
 }

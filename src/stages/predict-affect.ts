@@ -67,11 +67,21 @@ export default defineStage({
   options,
   // Models count by their bytes, and specs by what they say, not by where they lie.
   runtime: ["model", "spec", "checkpoint", "encoder", "batch", "engine", "provider", "threads"],
-  async models({ model, spec, preset, checkpoint, encoder, provider }): Promise<Record<string, string>> {
+  async models({
+    model,
+    spec,
+    preset,
+    checkpoint,
+    encoder,
+    batch,
+    engine,
+    provider,
+    threads,
+  }): Promise<Record<string, string>> {
     if (isOnnx(model)) {
       const { checkOnnx, onnxDigests } = await import("../systems/onnx/scoring.ts");
       const digests = await onnxDigests(model, spec);
-      await checkOnnx(resolve(model), provider, spec);
+      await checkOnnx(resolve(model), { batch, engine, provider, threads }, spec);
       return digests;
     }
     const name = nameOf(model);

@@ -23,6 +23,8 @@ export const UNIT_SCALE: Scale = { valence: [-1, 1], arousal: [-1, 1] };
 interface Opened extends AsyncDisposable {
   /** What it is and where its numbers come from, for reports. */
   readonly about: string;
+  /** sha256 of the files that were opened, by the names that the stage plans with. */
+  readonly models: Readonly<Record<string, string>>;
   readonly engine: Json;
   readonly scale: Scale;
   /** What its weights have seen, in the words of their file; null where it does not say. */

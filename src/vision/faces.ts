@@ -1,5 +1,4 @@
-import { digestFile } from "../digest.ts";
-import { PipeError, reasonOf } from "../errors.ts";
+import { PipeError } from "../errors.ts";
 import type { Detector } from "./detector.ts";
 import { bundledDigest, type RunOptions } from "./models.ts";
 
@@ -21,10 +20,12 @@ export async function openFaceDetector({ detector, ...options }: FaceDetectorOpt
 export async function faceDetectorDigest(detector: string | undefined): Promise<string> {
   if (detector === undefined) return bundledDigest("blazeface");
   try {
-    return await digestFile(detector);
+    const { readOnnx } = await import("../compile/onnx-file.ts");
+    return (await readOnnx(detector)).digest;
   } catch (cause) {
-    throw new PipeError(`The detector ${detector} cannot be read: ${reasonOf(cause)}`, {
-      hint: "Give the path of an .onnx file, or leave the option out for BlazeFace.",
+    if (!(cause instanceof PipeError)) throw cause;
+    throw new PipeError(`The detector cannot be used: ${cause.message}`, {
+      hint: `${cause.hint ?? "Give the path of an .onnx file."} Leave the option out for BlazeFace.`,
       cause,
     });
   }

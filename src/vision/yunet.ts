@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { type OnnxModel, openOnnx, type Value } from "../compile/index.ts";
-import { PipeError } from "../errors.ts";
+import { noise, tryRows } from "../compile/trial.ts";
+import { PipeError, reasonOf } from "../errors.ts";
 import type { Image } from "../records.ts";
 import { runInBatches } from "./batches.ts";
 import { type Detection, type Detector, detectionAt } from "./detector.ts";
@@ -27,14 +28,16 @@ const OVERLAP = 0.45;
 export async function openYuNet(path: string, options: RunOptions & { readonly floor: number }): Promise<Detector> {
   const model = await openOnnx(path, runOptions(options));
   let names: Heads;
+  let together: boolean;
   try {
     names = headsOf(path, model);
+    together = await takesSeveral(path, model);
   } catch (error) {
     await model.dispose();
     throw error;
   }
   const input = model.inputs[0]!;
-  const [batch, , height, width] = input.shape;
+  const [, , height, width] = input.shape;
   return {
     name: `yunet (${basename(path)})`,
     digest: model.digest,
@@ -42,10 +45,10 @@ export async function openYuNet(path: string, options: RunOptions & { readonly f
     prepare: (image) => fitInto(image, inputSize(image, width, height)),
     async infer(prepared) {
       const results: Detection[][] = prepared.map(() => []);
-      // Images of one size share a batch, unless the file is made for one image at a time.
+      // Images of one size share a batch, unless the model is made for one image at a time.
       const sizes = new Map<string, number[]>();
       prepared.forEach(({ input }, i) => {
-        const key = batch === 1 ? `${i}` : `${input.width} × ${input.height}`;
+        const key = together ? `${input.width} × ${input.height}` : `${i}`;
         sizes.set(key, [...(sizes.get(key) ?? []), i]);
       });
       for (const members of sizes.values()) {
@@ -63,6 +66,34 @@ export async function openYuNet(path: string, options: RunOptions & { readonly f
     },
     [Symbol.asyncDispose]: () => model.dispose(),
   };
+}
+
+/**
+ * Whether it takes several images in one run, by a trial on noise: a batch of one may be built into a graph that declares
+ * any. Throws a PipeError when it does not run at all.
+ */
+async function takesSeveral(path: string, model: OnnxModel): Promise<boolean> {
+  const { name, shape } = model.inputs[0]!;
+  const [batch, , height, width] = shape.map((length) => (typeof length === "number" && length > 0 ? length : null));
+  if (batch != null && batch > 1)
+    throw new PipeError(`${path} takes batches of ${batch} images, and a detector is given any number of them.`, {
+      hint: "Export it with a batch of 1, or with a dynamic batch axis.",
+    });
+  const size = { width: width ?? 64, height: height ?? 64 };
+  const run = (images: number) => {
+    const pixels = (seed: number) => noise(size.width * size.height * 3, seed);
+    return model.run({
+      [name]: packPlanes(Array.from({ length: images }, (_, i) => ({ ...size, data: pixels(i + 1) }))),
+    });
+  };
+  try {
+    return (await tryRows(run, batch === 1 ? 1 : 2)).rows > 1;
+  } catch (cause) {
+    throw new PipeError(`${path} fails on a trial image of ${size.width} × ${size.height}: ${reasonOf(cause)}`, {
+      hint: "A size may be built into the graph that is not the declared one: export it again.",
+      cause,
+    });
+  }
 }
 
 type Heads = Record<`${keyof typeof HEADS}_${(typeof STRIDES)[number]}`, string>;
@@ -91,7 +122,7 @@ function headsOf(path: string, model: OnnxModel): Heads {
 }
 
 function inputSize(image: Image, width: number | string | undefined, height: number | string | undefined) {
-  if (typeof width === "number" && typeof height === "number") return { width, height };
+  if (typeof width === "number" && width > 0 && typeof height === "number" && height > 0) return { width, height };
   const scale = LONGEST / Math.max(image.width, image.height);
   const whole = (side: number) => Math.max(32, Math.ceil((side * scale) / 32 - 1e-6) * 32);
   return { width: whole(image.width), height: whole(image.height) };

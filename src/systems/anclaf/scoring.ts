@@ -42,6 +42,7 @@ export async function openAnclafFrame(source: AnclafScorerSource, run: ScorerRun
   });
   return {
     kind: "frame",
+    models: { "anclaf-frame": digest },
     about: `anclaf-frame (${source.preset}), checkpoint ${digest.slice(0, 12)}${trainedOn(metadata)}`,
     engine: { ...predictor.engine },
     scale,

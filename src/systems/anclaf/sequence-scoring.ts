@@ -60,6 +60,7 @@ export async function openAnclafSequence(source: SequenceScorerSource, run: Scor
     return {
       kind: "sequence",
       n,
+      models: { [source.model]: sequence.digest, encoder: encoder.digest },
       about: `${name} (${input.preset}), checkpoint ${sequence.digest.slice(0, 12)}${trainedOn(sequence.metadata)}`,
       engine: { ...window.engine },
       scale,

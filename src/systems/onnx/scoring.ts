@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { metadataOf } from "../../compile/onnx.ts";
-import { type OnnxVersions, onnxVersions } from "../../compile/onnx-versions.ts";
-import { openOnnx } from "../../compile/open-onnx.ts";
+import { DTYPES, isFloat } from "../../compile/dtypes.ts";
+import { readOnnx } from "../../compile/onnx-file.ts";
+import { listed, openOnnx } from "../../compile/open-onnx.ts";
+import { noise, type Trial, tryRows } from "../../compile/trial.ts";
 import type { OnnxModel, Value } from "../../compile/types.ts";
-import { digestFile, digestOf, type Json } from "../../digest.ts";
+import { digestOf, type Json } from "../../digest.ts";
 import { PipeError, reasonOf } from "../../errors.ts";
 import { cropResize } from "../../media/images.ts";
 import type { Image } from "../../records.ts";
@@ -12,36 +12,44 @@ import type { FaceScore, FrameScorer, Scale, ScorerRun } from "../scoring.ts";
 import { drawnCaution } from "../trained-on.ts";
 import { type OnnxSpec, type Part, readSpec, widthOf } from "./spec.ts";
 
-/** sha256 of the file and of what its spec says. Throws a PipeError when either cannot be read. */
+/**
+ * sha256 of the file with its external data, and of what its spec says. Throws a PipeError when either cannot be read: a
+ * missing model before a missing spec.
+ */
 export async function onnxDigests(path: string, given?: unknown): Promise<Record<string, string>> {
-  const spec = await readSpec(path, given);
-  try {
-    return { onnx: await digestFile(path), spec: digestOf(spec as unknown as Json) };
-  } catch (cause) {
-    throw unreadable(path, cause);
-  }
+  const { digest } = await readOnnx(path);
+  return digestsOf(digest, await readSpec(path, given));
 }
+
+const digestsOf = (onnx: string, spec: OnnxSpec) => ({ onnx, spec: digestOf(spec as unknown as Json) });
 
 /**
  * Somebody's own `.onnx` file as a scorer, fed and read as its spec says. Faces of another size are resampled. A model
- * made for a batch of fixed size is given batches of that size, filled up with black faces.
+ * made for a batch of fixed size is given batches of that size, filled up with black faces. A trial on drawn noise finds
+ * what the file does not say: one that takes a single face at a time, or whose answer changes with the faces beside it, is
+ * given one at a time, and `notes` say so.
  *
- * @throws PipeError when file and spec do not fit each other: it says what the file has and what is needed.
+ * @throws PipeError when file and spec do not fit each other, or the trial fails: it says what the file has and what is needed
  */
 export async function openOnnxScorer(path: string, run: ScorerRun, given?: unknown): Promise<FrameScorer> {
-  const spec = await readSpec(path, given);
-  const model = await opened(path, run);
+  const { batch, provider, threads } = run;
+  const model = await openOnnx(path, { name: path, provider, ...(threads !== undefined && { threads }) });
   try {
+    const spec = await readSpec(path, given);
     const input = inputOf(path, model, spec);
     const outputs = outputsOf(path, model, spec);
+    const { rows, why } = await tried(model, path, input, outputs, batch);
+    const slowly = `${basename(path)} is given one face at a time, which is slower: ${why}. Export it with a dynamic batch axis.`;
     return {
       kind: "frame",
       about: `${basename(path)} ${model.digest.slice(0, 12)}`,
-      engine: { name: "onnx", provider: run.provider, why: "the model is an .onnx file" },
+      models: digestsOf(model.digest, spec),
+      engine: { name: "onnx", provider, why: "the model is an .onnx file" },
       scale: scaleOf(spec),
-      ...(await seenBy(path)),
-      notes: [],
-      encode: (faces) => scoresOf(model, path, input, outputs, faces, run.batch),
+      trainedOn: model.metadata.trainedOn ?? null,
+      caution: drawnCaution(basename(path), model.metadata.trainedOn),
+      notes: why === null ? [] : [slowly],
+      encode: (faces) => scoresOf(model, path, input, outputs, faces, rows),
       [Symbol.asyncDispose]: () => model.dispose(),
     };
   } catch (error) {
@@ -50,48 +58,43 @@ export async function openOnnxScorer(path: string, run: ScorerRun, given?: unkno
   }
 }
 
-/** What the file says that its weights have seen: `pipe export` writes it. */
-async function seenBy(path: string): Promise<Pick<FrameScorer, "trainedOn" | "caution">> {
-  const { trainedOn } = metadataOf(await readFile(path));
-  return { trainedOn: trainedOn ?? null, caution: drawnCaution(basename(path), trainedOn) };
-}
-
 /**
- * Opens a file and closes it again: what does not fit is told before any video is decoded, not once for each of ten thousand.
+ * Opens a file, tries it and closes it again: what does not fit is told before any video is decoded, not once for each of
+ * ten thousand.
  *
  * @throws PipeError as {@link openOnnxScorer} does
  */
-export async function checkOnnx(path: string, provider: ScorerRun["provider"], given?: unknown): Promise<void> {
-  await using _ = await openOnnxScorer(path, { batch: 1, engine: "auto", provider, threads: 1 }, given);
+export async function checkOnnx(path: string, run: ScorerRun, given?: unknown): Promise<void> {
+  await using _ = await openOnnxScorer(path, run, given);
 }
 
-async function opened(path: string, { provider, threads }: ScorerRun): Promise<OnnxModel> {
-  const file = await readFile(path).catch((cause: unknown) => {
-    throw unreadable(path, cause);
-  });
+/** Runs it on faces of noise. The same noise every time, so that the same file is always taken the same way. */
+async function tried(
+  model: OnnxModel,
+  path: string,
+  input: Input,
+  outputs: readonly Output[],
+  batch: number,
+): Promise<Trial> {
+  const { width, height } = input;
+  const run = (rows: number) => {
+    const faces = Array.from({ length: rows }, (_, i) => ({ width, height, data: noise(width * height * 3, i + 1) }));
+    return answersOf(model, path, input, outputs, faces, rows);
+  };
   try {
-    return await openOnnx(file, { name: basename(path), provider, ...(threads !== undefined && { threads }) });
+    if (input.batch === null) return await tryRows(run, batch);
+    await run(input.batch);
+    return { rows: input.batch, why: null };
   } catch (cause) {
-    const versions = onnxVersions(file);
-    throw new PipeError(`${path} cannot be opened as a model: ${reasonOf((cause as Error).cause ?? cause)}`, {
-      hint: versions
-        ? `${versionWords(versions)} Where that is newer than the ONNX Runtime here knows, export it again with an older operator set.`
-        : "It is no ONNX file, or is cut short.",
+    if (cause instanceof PipeError && cause.hint !== undefined) throw cause;
+    throw new PipeError(`${path} fails on a trial face of ${width} × ${height}: ${reasonOf(cause)}`, {
+      hint: [
+        `The file says that it takes ${listed(model.inputs)} and gives ${listed(model.outputs)}, and the spec reads it so.`,
+        "A size or a batch may be built into the graph that is not the declared one: set input.size in the spec, predict-affect.batch=N for a batch of N that is built in, or export the model again.",
+      ].join("\n"),
       cause,
     });
   }
-}
-
-function versionWords({ ir, opsets }: OnnxVersions): string {
-  const sets = Object.entries(opsets).map(([domain, version]) => `${domain === "" ? "opset" : domain} ${version}`);
-  return `The file has IR version ${ir} and ${sets.join(", ")}.`;
-}
-
-function unreadable(path: string, cause: unknown): PipeError {
-  return new PipeError(`The model ${path} cannot be read: ${reasonOf(cause)}`, {
-    hint: "Give the path of an .onnx file, or the name of a model of this package.",
-    cause,
-  });
 }
 
 interface Input {
@@ -108,6 +111,9 @@ interface Input {
   readonly shift: readonly number[];
 }
 
+/** Types that bytes 0..255 fit into as they are. */
+const WHOLE = DTYPES.filter((dtype) => !isFloat(dtype) && dtype !== "int8" && dtype !== "bool");
+
 function inputOf(path: string, model: OnnxModel, spec: OnnxSpec): Input {
   const { name, size, layout, colour, range, mean, std } = spec.input;
   const wrong = (needed: string) =>
@@ -119,10 +125,11 @@ function inputOf(path: string, model: OnnxModel, spec: OnnxSpec): Input {
   if (!input || model.inputs.length > 1) throw wrong("a model of faces has one input");
   const { shape, dtype } = input;
   if (shape.length !== 4) throw wrong(`its input "${input.name}" is to have 4 axes: batch, channels, height and width`);
-  if (dtype !== "float32" && dtype !== "uint8")
-    throw wrong(`its input "${input.name}" is ${dtype}, and float32 or uint8 is needed`);
+  const bytes = !isFloat(dtype);
+  if (bytes && !WHOLE.some((whole) => whole === dtype))
+    throw wrong(`its input "${input.name}" is ${dtype}, and float32, float16, float64 or uint8 is needed`);
   const plain = range[0] === 0 && range[1] === 1 && [mean, std].flat().every((x, i) => x === (i === 0 ? 0 : 1));
-  if (dtype === "uint8" && !plain)
+  if (bytes && !plain)
     throw wrong(`its input "${input.name}" takes bytes as they are, so range, mean and std of the spec have no place`);
   const channelsFirst = layout === undefined ? shape[1] === 3 || shape[3] !== 3 : layout === "nchw";
   const [channels, height, width] = channelsFirst ? [shape[1], shape[2], shape[3]] : [shape[3], shape[1], shape[2]];
@@ -148,7 +155,7 @@ function inputOf(path: string, model: OnnxModel, spec: OnnxSpec): Input {
     width: sideOf("width", width, given?.[1]),
     channelsFirst,
     bgr: colour === "bgr",
-    bytes: dtype === "uint8",
+    bytes,
     batch: typeof shape[0] === "number" && shape[0] > 0 ? shape[0] : null,
     factor: stds.map((deviation) => (high - low) / 255 / deviation),
     shift: stds.map((deviation, i) => (low - means[i]!) / deviation),
@@ -168,7 +175,8 @@ function outputsOf(path: string, model: OnnxModel, spec: OnnxSpec): Output[] {
       new PipeError(`${path}: ${needed}.`, { hint: `The file's outputs: ${listed(model.outputs)}.` });
     const found = model.outputs.find((output) => output.name === name);
     if (!found) throw wrong(`it has no output "${name}"`);
-    if (found.dtype !== "float32") throw wrong(`its output "${name}" is ${found.dtype}, and float32 is needed`);
+    if (!DTYPES.some((dtype) => dtype === found.dtype))
+      throw wrong(`its output "${name}" is ${found.dtype}, and numbers are needed`);
     let width = 0;
     const parts = [written].flat().map((part) => {
       const at = { part, from: width, width: widthOf(part) };
@@ -184,39 +192,48 @@ function outputsOf(path: string, model: OnnxModel, spec: OnnxSpec): Output[] {
   });
 }
 
-function listed(values: OnnxModel["inputs"]): string {
-  return values.map(({ name, shape, dtype }) => `${name} ${dtype} [${shape.join(", ")}]`).join("; ") || "none";
-}
-
 async function scoresOf(
   model: OnnxModel,
   path: string,
   input: Input,
   outputs: readonly Output[],
   faces: readonly Image[],
-  most: number,
+  batch: number,
 ): Promise<FaceScore[]> {
   const size = { width: input.width, height: input.height };
   const fitted = await Promise.all(faces.map((face) => fit(face, size)));
-  // One batch size for all, filled up: a face's answer must not depend on how many others there are.
-  const batch = input.batch ?? most;
   const scores: FaceScore[] = [];
   for (let from = 0; from < fitted.length; from += batch) {
     const own = fitted.slice(from, from + batch);
-    const found = await model.run({ [input.name]: feed(own, input, batch) });
-    for (const { name, width } of outputs) {
-      const { data, shape } = found[name]!;
-      if (data.length !== batch * width)
-        throw new PipeError(
-          `${path}: its output "${name}" came as [${shape.join(", ")}], and the spec reads ${width} numbers for each of ${batch} faces.`,
-          { hint: "Mend the outputs in the spec, e.g. with skip." },
-        );
-    }
+    // One batch size for all, filled up: a face's answer must not depend on how many others there are.
+    const found = await answersOf(model, path, input, outputs, own, batch);
     own.forEach((_, i) => {
       scores.push(scoreOf(path, outputs, found, i));
     });
   }
   return scores;
+}
+
+/** The outputs that the spec reads, of faces of the input's size. */
+async function answersOf(
+  model: OnnxModel,
+  path: string,
+  input: Input,
+  outputs: readonly Output[],
+  faces: readonly Image[],
+  batch: number,
+): Promise<Record<string, Value>> {
+  const names = outputs.map(({ name }) => name);
+  const found = await model.run({ [input.name]: feed(faces, input, batch) }, names);
+  for (const { name, width } of outputs) {
+    const { data, shape } = found[name]!;
+    if (data.length !== batch * width)
+      throw new PipeError(
+        `${path}: its output "${name}" came as [${shape.join(", ")}], and the spec reads ${width} numbers for each of ${batch} faces.`,
+        { hint: "Mend the outputs in the spec, e.g. with skip." },
+      );
+  }
+  return found;
 }
 
 async function fit(face: Image, size: { width: number; height: number }): Promise<Image> {
@@ -254,7 +271,7 @@ function scoreOf(path: string, outputs: readonly Output[], found: Record<string,
   for (const { name, parts, width } of outputs)
     for (const { part, from, width: own } of parts) {
       const start = face * width + from;
-      const values = (found[name]!.data as Float32Array).slice(start, start + own);
+      const values = Float32Array.from(found[name]!.data.subarray(start, start + own));
       if (!(typeof part === "object" && "skip" in part) && !values.every(Number.isFinite))
         throw new PipeError(`${path}: its output "${name}" holds ${values.find((x) => !Number.isFinite(x))}.`, {
           hint: "Do range, mean and std of the spec fit what the model was trained with?",

@@ -5,10 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compile } from "../../../src/compile/index.ts";
 import { onnxVersions } from "../../../src/compile/onnx-versions.ts";
 import { PipeError } from "../../../src/errors.ts";
+import { toFloat16 } from "../../../src/float16.ts";
 import type { Image } from "../../../src/records.ts";
-import { onnxDigests, openOnnxScorer } from "../../../src/systems/onnx/scoring.ts";
+import { checkOnnx, onnxDigests, openOnnxScorer } from "../../../src/systems/onnx/scoring.ts";
 import type { FaceScore } from "../../../src/systems/scoring.ts";
 import { folder } from "../../cache/helpers.ts";
+import { attribute, node, onnxModel, TYPES, tensor, value } from "../../compile/write-onnx.ts";
 
 let place: Awaited<ReturnType<typeof folder>>;
 beforeAll(async () => {
@@ -147,6 +149,129 @@ scale: [-4, 4]`,
     );
     await writeFile(path, "not a model");
     expect(await failing(openOnnxScorer(path, RUN, spec))).toMatch(/no ONNX file, or is cut short/);
+  });
+
+  const FACE = value("face", "f32", ["n", 3, 4, 4]);
+  const READ = { outputs: { va: "valence_arousal" } };
+  const weights = Float32Array.from({ length: 96 }, (_, i) => Math.sin(i + 1) / 100);
+  const four = [1, 2, 3, 4].map((seed) => image(4, 4, seed));
+
+  /** Valence and arousal of a face by {@link weights}, channels first. */
+  function affectOf({ data }: Image): number[] {
+    const sums = [0, 0];
+    for (let c = 0; c < 3; c++)
+      for (let i = 0; i < 16; i++)
+        for (const k of [0, 1]) sums[k]! += (data[i * 3 + c]! / 255) * weights[(c * 16 + i) * 2 + k]!;
+    return sums;
+  }
+
+  /** A linear model whose graph has `batch` built in, though it declares any. */
+  async function baked(name: string, batch: number, dtype: "f32" | "f16" = "f32", given = weights as ArrayBufferView) {
+    const path = join(place.path, `${name}.onnx`);
+    const file = onnxModel({
+      nodes: [node("Reshape", ["face", "shape"], ["flat"]), node("MatMul", ["flat", "w"], ["va"])],
+      constants: [
+        tensor("w", [48, 2], dtype, given),
+        tensor("shape", [2], "i64", BigInt64Array.of(BigInt(batch), 48n)),
+      ],
+      inputs: [value("face", dtype, ["n", 3, 4, 4])],
+      outputs: [value("va", dtype, ["n", 2])],
+    });
+    await writeFile(path, file);
+    return path;
+  }
+
+  it("with a batch of one built in is given one face at a time, and says so", async () => {
+    const path = await baked("one", 1);
+    await using scorer = await openOnnxScorer(path, RUN, READ);
+    expect(scorer.notes).toEqual([expect.stringMatching(/^one\.onnx is given one face at a time.*it fails with more/)]);
+    const scores = await scorer.encode(four);
+    for (const [i, face] of four.entries()) {
+      const [valence, arousal] = affectOf(face);
+      expect(scores[i]!.valence).toBeCloseTo(valence!, 5);
+      expect(scores[i]!.arousal).toBeCloseTo(arousal!, 5);
+    }
+  });
+
+  it("with another batch built in needs that batch, and is else refused before any face with the reason", async () => {
+    const path = await baked("three", 3);
+    await using scorer = await openOnnxScorer(path, RUN, READ);
+    expect([scorer.notes, (await scorer.encode(four)).length]).toEqual([[], 4]);
+    const words = await failing(openOnnxScorer(path, { ...RUN, batch: 2 }, READ));
+    expect(words).toMatch(/three\.onnx fails on a trial face of 4 × 4[\s\S]*Reshape[\s\S]*predict-affect\.batch=N/);
+    await expect(checkOnnx(path, { ...RUN, batch: 2 }, READ)).rejects.toThrow(PipeError);
+  });
+
+  it("whose answer for a face changes with the faces beside it is given one at a time", async () => {
+    const path = join(place.path, "mixing.onnx");
+    const file = onnxModel({
+      nodes: [
+        node("ReduceMax", ["face"], ["most"], [attribute.int("keepdims", 0)]),
+        node("Flatten", ["face"], ["flat"]),
+        node("Div", ["flat", "most"], ["scaled"]),
+        node("MatMul", ["scaled", "w"], ["va"]),
+      ],
+      constants: [tensor("w", [48, 2], "f32", weights)],
+      inputs: [FACE],
+      outputs: [value("va", "f32", ["n", 2])],
+    });
+    await writeFile(path, file);
+    await using scorer = await openOnnxScorer(path, RUN, READ);
+    expect(scorer.notes[0]).toMatch(/its output "va" for one row changes with the rows beside it/);
+    const together = await scorer.encode(four);
+    for (const [i, face] of four.entries()) expect((await scorer.encode([face]))[0]).toEqual(together[i]);
+  });
+
+  it("of float16 is fed and read as numbers", async () => {
+    const halves = Uint16Array.from(weights, toFloat16);
+    const scores = await score(await baked("half", -1, "f16", halves), four, READ);
+    for (const [i, face] of four.entries()) {
+      const [valence, arousal] = affectOf(face);
+      expect(scores[i]!.valence).toBeCloseTo(valence!, 3);
+      expect(scores[i]!.arousal).toBeCloseTo(arousal!, 3);
+    }
+  });
+
+  it("gives whole numbers and doubles as the spec names them, and text that no part reads is left alone", async () => {
+    const path = join(place.path, "types.onnx");
+    const file = onnxModel({
+      nodes: [
+        node("Flatten", ["face"], ["flat"]),
+        node("MatMul", ["flat", "w"], ["two"]),
+        node("Cast", ["two"], ["fine"], [attribute.int("to", TYPES.f64)]),
+        node("ArgMax", ["two"], ["id"], [attribute.int("axis", 1)]),
+        node("Identity", ["words"], ["said"]),
+      ],
+      constants: [tensor("w", [48, 2], "f32", weights), { name: "words", dims: [0], data_type: TYPES.text }],
+      inputs: [FACE],
+      outputs: [value("fine", "f64", ["n", 2]), value("id", "i64", ["n", 1]), value("said", "text", [0])],
+    });
+    await writeFile(path, file);
+    const scores = await score(path, four, { outputs: { fine: "valence_arousal", id: "confidence" } });
+    for (const [i, face] of four.entries()) {
+      const [valence, arousal] = affectOf(face);
+      expect(scores[i]!.valence).toBeCloseTo(valence!, 5);
+      expect(scores[i]!.confidence).toBe(arousal! > valence! ? 1 : 0);
+    }
+  });
+
+  it("whose width is open is measured by the trial", async () => {
+    const path = join(place.path, "wide.onnx");
+    const file = onnxModel({
+      nodes: [node("Flatten", ["face"], ["flat"])],
+      inputs: [value("face", "f32", ["n", 3, "height", 4])],
+      outputs: [value("flat", "f32", ["n", "width"])],
+    });
+    await writeFile(path, file);
+    expect(
+      await failing(openOnnxScorer(path, RUN, { input: { size: 4 }, outputs: { flat: "valence_arousal" } })),
+    ).toMatch(/"flat" came as \[1, 48\], and the spec reads 2 numbers for each of 1 faces/);
+  });
+
+  it("that is missing is named before its spec, which is missing too", async () => {
+    expect(await failing(onnxDigests(join(place.path, "nowhere.onnx")))).toMatch(
+      /nowhere\.onnx cannot be read: it does not exist/,
+    );
   });
 
   it("names an output that is not finite", async () => {
