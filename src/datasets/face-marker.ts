@@ -10,7 +10,7 @@ export const ROWS = "rows.arrow";
 /** Raised when an older affect-pipe could misread what this one writes. */
 const FORMAT = 1;
 /** Which part of a picture is the face, and how it is sampled (`vision/boxes.ts`, `vision/resample.ts`). */
-const CROP_RULE = "anclaf box, bilinear, 1";
+const CROP_RULE = "anclaf box, bilinear, 2";
 
 const count = z.int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);

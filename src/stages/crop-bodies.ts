@@ -34,7 +34,7 @@ const options = z.strictObject({
 export default defineStage({
   name: "crop-bodies",
   summary: "frame* → body crops with track ids; frames without a person give a row that says so",
-  version: 1,
+  version: 2,
   takes: "frame",
   gives: "crop",
   givesBack: true,

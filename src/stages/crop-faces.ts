@@ -41,7 +41,7 @@ const options = z.strictObject({
 export default defineStage({
   name: "crop-faces",
   summary: "frame* → face crops with track ids; frames without a face give a row that says so",
-  version: 1,
+  version: 2,
   takes: "frame",
   gives: "crop",
   givesBack: true,

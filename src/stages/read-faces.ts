@@ -13,7 +13,7 @@ import { defineStage } from "./define.ts";
 export default defineStage({
   name: "read-faces",
   summary: "a labelled dataset → crop*: each clip's faces with their labels, once for each fold",
-  version: 1,
+  version: 2,
   takes: "none",
   gives: "crop",
   options: z.strictObject({

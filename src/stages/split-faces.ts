@@ -10,7 +10,7 @@ import { defineStage } from "./define.ts";
 export default defineStage({
   name: "split-faces",
   summary: "a labelled dataset → fold: faces cut out once, nobody in two parts",
-  version: 1,
+  version: 2,
   takes: "none",
   gives: "fold",
   options: z.strictObject(facesOptions),
