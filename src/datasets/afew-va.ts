@@ -3,6 +3,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { PipeError } from "../errors.ts";
 import { borrowedNote, clipFrames, type RawFrame, usableLandmarks } from "./clip-frames.ts";
 import { inParallel } from "./parallel.ts";
+import { oneSpelling } from "./person.ts";
 import type { Dataset, LabelledClip, LabelRange, Skip } from "./types.ts";
 import { walk } from "./walk.ts";
 
@@ -50,7 +51,8 @@ export async function readAfewVa(
   const skipped = read.flatMap((one) => one.skipped);
   if (clips.length === 0)
     throw new PipeError(`${folder}: no labelled frame can be used. The first: ${why(skipped[0])}`);
-  const { groups, notes } = oneSpelling(clips.map((clip) => clip.group));
+  const { names: groups, alike } = oneSpelling(clips.map((clip) => clip.group));
+  const notes = alike.map(([one, other]) => `The actors ${one} and ${other} are taken as one.`);
   return {
     name: "afew-va",
     folder,
@@ -129,19 +131,6 @@ function json(file: string, text: string): unknown {
       });
     }
   }
-}
-
-/** Actors whose names differ in case alone are one: else they could stand on both sides of a split. */
-function oneSpelling(actors: readonly string[]): { groups: string[]; notes: string[] } {
-  const spelling = new Map<string, string>();
-  const notes = new Set<string>();
-  const groups = actors.map((actor) => {
-    const known = spelling.get(actor.toLowerCase());
-    if (known === undefined) spelling.set(actor.toLowerCase(), actor);
-    else if (known !== actor) notes.add(`The actors ${known} and ${actor} are taken as one.`);
-    return known ?? actor;
-  });
-  return { groups, notes: [...notes] };
 }
 
 function refuseTwins(read: readonly Read[]): void {

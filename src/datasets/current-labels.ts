@@ -5,7 +5,7 @@ import { originOf } from "../cache/origin.ts";
 import { sightingsOf } from "../cache/sightings.ts";
 import type { Stored } from "../cache/stored.ts";
 import { digestFile } from "../digest.ts";
-import { labelFileOf } from "./label-file.ts";
+import { findLabelFile } from "./label-path.ts";
 
 /**
  * Of cached videos whose labels were edited, the entry with the labels as they are now. After an edit the cache has an
@@ -77,9 +77,12 @@ async function labelsBeside(path: string, bytes: number): Promise<string | null 
   const video = await stat(path).catch(() => undefined);
   // Another video of the same name, most likely; or an entry that was read, which has no files beside it.
   if (!video?.isFile() || video.size !== bytes) return undefined;
-  return digestFile(labelFileOf(path)).catch((error: NodeJS.ErrnoException) =>
-    error.code === "ENOENT" ? null : undefined,
-  );
+  try {
+    const labels = await findLabelFile(path);
+    return labels === undefined ? null : await digestFile(labels);
+  } catch {
+    return undefined;
+  }
 }
 
 /** @param asked keys in the order in which runs last came by them */

@@ -1,5 +1,5 @@
 import type { Label } from "../records.ts";
-import type { LabelFile, LabelledPerson, LabelPoint } from "./label-file.ts";
+import type { LabelFile, LabelledPerson, LabelPoint } from "./types.ts";
 
 /** When a frame is seen, on a label file's clock: what is nearer to it than to its neighbours lies within `from`..`to`. */
 export interface Moment {
@@ -20,6 +20,8 @@ export interface Place {
 export interface Said extends Pick<LabelPoint, "box"> {
   /** Position among the file's people. */
   readonly person: number;
+  /** Positions of the person's points that it is made of: one or two. */
+  readonly points: readonly number[];
   readonly label: Label;
 }
 
@@ -52,8 +54,14 @@ export function saidAt(
     const next = firstAfter(points, moment.at);
     const [a, b] = [points[next - 1], points[next]];
     const gap = a && b ? ((b.at - a.at) * moment.unit) / 1e6 : Number.POSITIVE_INFINITY;
-    const found = between === "linear" && gap <= maxGap ? blend(a!, b!, moment.at) : nearest(a, b, moment);
-    return found === undefined ? [] : [{ person, label: found.label, box: found.box }];
+    if (between === "linear" && gap <= maxGap) {
+      const at = moment.at === a!.at ? [next - 1] : [next - 1, next];
+      return [{ person, points: at, ...blend(a!, b!, moment.at) }];
+    }
+    const found = nearest(a, b, moment);
+    return found === undefined
+      ? []
+      : [{ person, points: [found === a ? next - 1 : next], label: found.label, box: found.box }];
   });
 }
 

@@ -5,6 +5,7 @@ import { canonical, digestOf, type Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import type { FoldedClip } from "../records.ts";
 import { makeFolds, splitOf } from "./folds.ts";
+import { oneSpelling } from "./person.ts";
 import type { LabelRange } from "./types.ts";
 
 /** All cached latents of one fold: those of its training, validation and test people. */
@@ -89,7 +90,10 @@ function splitVideos(
     throw new PipeError(`None of the ${entries.length} cached videos has labels, and there is nothing to learn.`, {
       hint: "Put clip.labels.csv beside each clip.mp4 and run extract-latents again; or take a labelled data set: pipe run extract-faces",
     });
-  const groups = groupsOf(labelled);
+  const { seen, alike } = peopleOf(labelled);
+  for (const [one, other] of alike)
+    note(`the label files name ${JSON.stringify(one)} and ${JSON.stringify(other)}: they are taken for one person.`);
+  const groups = groupsOf(seen);
   const ids = idsOf(labelled);
   const people = new Set(groups).size;
   const folds = Math.min(wanted, people);
@@ -181,14 +185,25 @@ function labelsIn({ labelled }: Readonly<Record<string, Json>>): number {
   return typeof labelled === "number" ? labelled : 0;
 }
 
+/** Who is seen in each video, each person by one spelling of the name; a video that names nobody is a person by itself. */
+function peopleOf(entries: readonly Stored[]): { seen: string[][]; alike: [first: string, other: string][] } {
+  const named = entries.map(({ marker }) => peopleIn(marker.facts) ?? []);
+  const all = [...new Set(named.flat())].sort();
+  const { names, alike } = oneSpelling(all);
+  const spelling = new Map(all.map((name, i) => [name, names[i]!]));
+  const seen = named.map((people, i) =>
+    people.length === 0 ? [entries[i]!.marker.source.digest] : people.map((name) => spelling.get(name)!).sort(),
+  );
+  return { seen, alike };
+}
+
 /** Videos that share a person are one group, and so are those that share one with them; named by the first of them. */
-function groupsOf(entries: readonly Stored[]): string[] {
+function groupsOf(people: readonly (readonly string[])[]): string[] {
   const group = new Map<string, string>();
   const rootOf = (name: string): string => {
     const above = group.get(name);
     return above === undefined || above === name ? name : rootOf(above);
   };
-  const people = entries.map(({ marker }) => peopleIn(marker.facts) ?? [marker.source.digest]);
   for (const [first, ...others] of people)
     for (const other of others) {
       const [a, b] = [rootOf(first!), rootOf(other)].sort() as [string, string];

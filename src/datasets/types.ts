@@ -1,3 +1,5 @@
+import type { Box, Label } from "../records.ts";
+
 /** Lowest and highest value that a label may take, in the dataset's own (native) units. */
 export type Interval = readonly [low: number, high: number];
 
@@ -70,4 +72,33 @@ export interface Dataset {
   readonly skipped: readonly Skip[];
   /** Choices that the reader made for the data at hand, in words, e.g. the annotation channel. */
   readonly notes: readonly string[];
+}
+
+/** What a video's faces show over time, as the file beside the video says. */
+export interface LabelFile {
+  /** Name of the file, for messages. */
+  readonly file: string;
+  /** What `at` counts: microseconds, or decoded frames from 0. */
+  readonly clock: "pts" | "index";
+  /** Every label lies within it. */
+  readonly range: LabelRange;
+  /** The points have boxes: all of them, or none. */
+  readonly boxed: boolean;
+  /** In the order in which the file first names them; one without a name where it names nobody. */
+  readonly people: readonly LabelledPerson[];
+}
+
+export interface LabelledPerson {
+  readonly name: string | null;
+  /** Other spellings of the name that were taken for the same person: see `personKey`. */
+  readonly also?: readonly string[];
+  /** By ascending `at`, at least one. */
+  readonly points: readonly LabelPoint[];
+}
+
+export interface LabelPoint {
+  readonly at: number;
+  readonly label: Label;
+  /** Whose face it is: pixels of the upright, square-pixel frame. */
+  readonly box: Box | null;
 }

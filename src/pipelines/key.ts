@@ -54,13 +54,14 @@ export async function partsFor(
   steps: readonly Step[],
   parts: readonly StepParts[],
   stages: Stages,
+  note: (message: string) => void = () => {},
 ): Promise<readonly StepParts[]> {
   return Promise.all(
     parts.map(async (part, i) => {
       const { stage, options } = steps[i]!;
       const known = stages[stage] as AnyStage;
       const models = (await known.modelsFor?.(options, source)) ?? {};
-      const files = (await known.filesFor?.(options, source)) ?? {};
+      const files = (await known.filesFor?.(options, source, { note })) ?? {};
       const own = { ...part, models: { ...part.models, ...models } };
       return Object.keys(files).length === 0 ? own : { ...own, files };
     }),

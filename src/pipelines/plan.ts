@@ -51,7 +51,8 @@ export interface PlanOptions {
  * what is wrong for all of them (`PipeError.forAll`) is thrown.
  */
 export async function* plan(pipeline: BoundPipeline, options: PlanOptions): AsyncGenerator<Planned, void, void> {
-  const { stages, limit = Number.POSITIVE_INFINITY, force = false, note = () => {} } = options;
+  const { stages, limit = Number.POSITIVE_INFINITY, force = false } = options;
+  const note = once(options.note);
   const signal = options.signal ?? new AbortController().signal;
   const digest = options.digest ?? ((path) => digestFile(path, signal));
   const first = pipeline.steps[0]!;
@@ -64,11 +65,21 @@ export async function* plan(pipeline: BoundPipeline, options: PlanOptions): Asyn
     signal.throwIfAborted();
     if ("refused" in source) yield { item: refusal(source, source.refused) };
     else {
-      const task = await taskOf(pipeline, source, parts, stages).catch(reasonUnlessForAll);
+      const task = await taskOf(pipeline, source, parts, stages, note).catch(reasonUnlessForAll);
       yield typeof task === "string" ? { item: refusal(source, task) } : await look(task, stages, force);
     }
     if (++n >= limit) return;
   }
+}
+
+/** The same message is passed on only the first time. */
+export function once(note: (message: string) => void = () => {}): (message: string) => void {
+  const said = new Set<string>();
+  return (message) => {
+    if (said.has(message)) return;
+    said.add(message);
+    note(message);
+  };
 }
 
 /** What is already published for this task, if it is whole. */
@@ -87,8 +98,9 @@ async function taskOf(
   source: Source,
   parts: readonly StepParts[],
   stages: Stages,
+  note: (message: string) => void,
 ): Promise<Task> {
-  const keys = keysOf(source.digest, await partsFor(source, pipeline.steps, parts, stages));
+  const keys = keysOf(source.digest, await partsFor(source, pipeline.steps, parts, stages, note));
   return {
     pipeline: pipeline.name,
     source,

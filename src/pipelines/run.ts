@@ -12,7 +12,7 @@ import type { BoundPipeline } from "./bind.ts";
 import { partsOf } from "./key.ts";
 import { outputOf } from "./output.ts";
 import { versions } from "./package.ts";
-import { cachedFor, type Planned, plan, type Task } from "./plan.ts";
+import { cachedFor, once, type Planned, plan, type Task } from "./plan.ts";
 import { makeReport, type Report, type ReportItem, reportItem, writeReport } from "./report.ts";
 import { type Progress, RunState, type Seen } from "./state.ts";
 import { type Outcome, runTask, type TaskTools } from "./task.ts";
@@ -161,7 +161,7 @@ class Run {
     const sha256 = await digest?.(this.#output);
     try {
       const digest = sha256 ? (path: string) => sha256(path, signal) : (path: string) => digestFile(path, signal);
-      const note = (message: string) => this.#options.progress?.note(message);
+      const note = once((message) => this.#options.progress?.note(message));
       // Once a run: models are opened once, and keys must be those of the models that are open.
       const parts = await partsOf(this.#pipeline.steps, stages);
       const look = (digest: (path: string) => Promise<string>) =>

@@ -70,8 +70,15 @@ export interface StageDefinition<
   readonly models?: (options: z.output<Schema>, asked?: FoldsAsked) => Promise<Record<string, string>>;
   /** The same where the source decides which model it is, as the fold of a clip does: part of that source's key alone. */
   readonly modelsFor?: (options: z.output<Schema>, source: Source) => Promise<Record<string, string>>;
-  /** sha256 of files beside a source that shape the output, by what they are: part of that source's key alone, and no part of the recipe. */
-  readonly filesFor?: (options: z.output<Schema>, source: Source) => Promise<Record<string, string>>;
+  /**
+   * sha256 of files beside a source that shape the output, by what they are: part of that source's key alone, and no part
+   * of the recipe. `note`: what lies beside it and belongs to nothing; said once a run, however often it is noted.
+   */
+  readonly filesFor?: (
+    options: z.output<Schema>,
+    source: Source,
+    tools: { note(message: string): void },
+  ) => Promise<Record<string, string>>;
   /** It is the last to read its records' pixels, and gives their memory back (`giveBack`) to who lent it. */
   readonly givesBack?: true;
   /** Sources only: the folds that its sources are of, told from the options alone. */

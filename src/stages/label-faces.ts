@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Said } from "../datasets/label-at.ts";
-import type { LabelFile } from "../datasets/label-file.ts";
-import type { LabelRange } from "../datasets/types.ts";
+import type { LabelCount } from "../datasets/label-use.ts";
+import type { LabelFile, LabelRange } from "../datasets/types.ts";
 import { PipeError } from "../errors.ts";
 import type { Crop, Source } from "../records.ts";
 import { type Context, defineStage } from "./define.ts";
@@ -16,6 +16,10 @@ const options = z.strictObject({
     .enum(["auto", "required", "none"])
     .default("auto")
     .describe("clip.labels.csv beside clip.mp4: read where there is one, asked of every video, or left alone"),
+  labelClock: z
+    .enum(["shown", "container"])
+    .default("shown")
+    .describe("what seconds of a label file count from: the first frame shown, as players do, or the container's zero"),
   valence: interval
     .default([-1, 1])
     .describe("lowest and highest valence that may be, where a label file declares none"),
@@ -40,19 +44,23 @@ type Options = z.output<typeof options>;
 
 /**
  * crop → crop: faces get the labels of a file beside the video, `clip.labels.csv` for `clip.mp4` (`labelsIn` tells its
- * columns). Without one every row passes as it is. The file's bytes are part of the video's key.
+ * columns, `findLabelFile` which file it is). Without one every row passes as it is. The file's bytes are part of the video's key.
  */
 export default defineStage({
   name: "label-faces",
   summary: "crop* → crop*: valence and arousal from a label file beside the video, if there is one",
-  version: 1,
+  version: 2,
   takes: "crop",
   gives: "crop",
   options,
   // What it decides, whether there are labels, shows in the files that are read.
   runtime: ["labels"],
-  async filesFor(options, source): Promise<Record<string, string>> {
+  async filesFor(options, source, { note }): Promise<Record<string, string>> {
     const found = await labelsOf(options, source);
+    if (options.labels !== "none") {
+      const { strayLabelFiles } = await import("../datasets/label-path.ts");
+      for (const line of await strayLabelFiles(source.path)) note(line);
+    }
     return found === undefined ? {} : { labels: found.digest };
   },
   run: (options, context) =>
@@ -66,7 +74,8 @@ export default defineStage({
 
 async function labelsOf(options: Options, { path, name }: Source) {
   if (options.labels === "none") return undefined;
-  const { labelFileOf, readLabelFile } = await import("../datasets/label-file.ts");
+  const { readLabelFile } = await import("../datasets/label-file.ts");
+  const { labelFileOf } = await import("../datasets/label-path.ts");
   const range: LabelRange = {
     valence: options.valence as [number, number],
     arousal: options.arousal as [number, number],
@@ -93,20 +102,28 @@ function checkPlanned({ keyParts, source }: Context, digest: string | undefined)
 async function* labelled(
   crops: AsyncIterable<Crop>,
   labels: LabelFile,
-  { between, maxGap, minOverlap }: Options,
-  { facts, signal, source, note }: Context,
+  options: Options,
+  { facts, signal, source, warn, note }: Context,
 ): AsyncGenerator<Crop, void, void> {
   const { momentOf, saidAt } = await import("../datasets/label-at.ts");
   const { saidOfFaces } = await import("../datasets/label-match.ts");
+  const { LabelCount } = await import("../datasets/label-use.ts");
   const { range, people, clock, file } = labels;
   facts.range = { valence: [...range.valence], arousal: [...range.arousal] };
-  const seen = new Sightings(people);
+  for (const { name, also } of people)
+    if (also !== undefined) warn(`${file} names ${[name, ...also].join(" and ")}: they are taken for one person.`);
+  const [seen, count] = [new Sightings(people), new LabelCount(labels)];
   let [faces, unclear] = [0, 0];
   for await (const { before, rows, after } of framesIn(crops)) {
     signal.throwIfAborted();
-    const said = saidAt(labels, momentOf(clock, rows[0]!, before, after), { between, maxGap });
+    // The stage that reads the video says where it begins before its first record comes.
+    const zero = options.labelClock === "shown" && typeof facts.firstPts === "number" ? facts.firstPts : 0;
+    const place = (row: Crop) => ({ index: row.index, pts: row.pts - zero });
+    const moment = momentOf(clock, place(rows[0]!), before && place(before), after && place(after));
+    const said = saidAt(labels, moment, options);
+    count.add(moment, said);
     const boxes = rows.map(({ box, track }) => (track < 0 ? null : box));
-    const own = saidOfFaces(boxes, said, minOverlap);
+    const own = saidOfFaces(boxes, said, options.minOverlap);
     const visible = boxes.filter((box) => box !== null).length;
     faces += visible;
     if (!labels.boxed && said.length > 0 && visible > 0 && own.every((one) => one === undefined)) unclear += 1;
@@ -119,14 +136,43 @@ async function* labelled(
     }
   }
   facts.labelled = seen.rows;
+  facts.faces = faces;
+  facts.labelUse = { ...count.use };
   Object.assign(facts, seen.facts());
   if (unclear > 0)
-    note(
+    warn(
       `${unclear} ${unclear === 1 ? "frame has" : "frames have"} labels and several faces or people, and ${file} has no boxes (x, y, width, height) to say whose: they stay without.`,
     );
-  for (const line of seen.mixed()) note(line);
+  for (const line of seen.mixed()) warn(line);
+  const outside = outsideOf(count, labels, facts.part as Part | undefined);
+  if (outside !== undefined) warn(outside);
   if (faces > 0 && seen.rows === 0)
-    note(`none of its ${faces} faces has a label: the times or boxes in ${file} are none of ${source.name}'s.`);
+    warn(`none of its ${faces} faces has a label: the times or boxes in ${file} are none of ${source.name}'s.`);
+  else if (seen.rows < faces) note(`labelled ${seen.rows} of ${faces} faces.${joined(count, options)}`);
+}
+
+/** The part of a video that was asked for, seconds of the container's clock. */
+type Part = { readonly start?: number; readonly end?: number };
+
+/** Labels of times at which the video has no frames, unless they were left out on purpose. */
+function outsideOf(count: LabelCount, { file, clock }: LabelFile, part: Part = {}): string | undefined {
+  const { all, ...use } = count.use;
+  const before = part.start === undefined ? use.before : 0;
+  const after = part.end === undefined ? use.after : 0;
+  if (before + after === 0) return undefined;
+  const { last } = count;
+  const end = last === undefined ? "" : clock === "pts" ? ` (${last / 1e6} s)` : ` (${last})`;
+  const where = [before > 0 && `${before} before the first`, after > 0 && `${after} after the last${end}`];
+  return `${before + after} of ${all} labels in ${file} are on no frame: ${where.filter(Boolean).join(", ")}.`;
+}
+
+/** What to do where labels are rarer than frames; empty where they are not. */
+function joined(count: LabelCount, { between, maxGap }: Options): string {
+  const { frames, labels } = count.intervals;
+  if (between === "linear" || frames === null || labels === null || labels < 1.5 * frames) return "";
+  const [every, each] = [labels, frames].map((micros) => Number((micros / 1e6).toPrecision(3)));
+  const gap = labels / 1e6 > maxGap ? ` --set label-faces.maxGap=${every}` : "";
+  return ` Its labels are ${every} s apart and its frames ${each} s; lines join them: --set label-faces.between=linear${gap}`;
 }
 
 interface Neighbourhood {

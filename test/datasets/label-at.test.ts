@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { type Moment, momentOf, type Place, saidAt } from "../../src/datasets/label-at.ts";
-import type { LabelFile, LabelPoint } from "../../src/datasets/label-file.ts";
+import type { LabelFile, LabelPoint } from "../../src/datasets/types.ts";
 
 const RANGE = { valence: [-1, 1], arousal: [-1, 1] } as const;
 
@@ -70,8 +70,13 @@ describe("what is said at a moment", () => {
     const box = (x: number) => ({ x, y: 2 * x, width: 10, height: 20 + x });
     const labels = file([[point(0, 0, box(0)), point(200, 1, box(10))], [point(101, -1, box(50))]]);
     expect(saidAt(labels, moment, linear)).toEqual([
-      { person: 0, label: { valence: 0.5, arousal: -0.5 }, box: { x: 5, y: 10, width: 10, height: 25 } },
-      { person: 1, label: { valence: -1, arousal: 1 }, box: box(50) },
+      {
+        person: 0,
+        points: [0, 1],
+        label: { valence: 0.5, arousal: -0.5 },
+        box: { x: 5, y: 10, width: 10, height: 25 },
+      },
+      { person: 1, points: [0], label: { valence: -1, arousal: 1 }, box: box(50) },
     ]);
   });
 });

@@ -1,8 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, symlink, truncate, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { describe, expect, it, test } from "vitest";
-import { labelFileOf, labelsIn, readLabelFile } from "../../src/datasets/label-file.ts";
+import { labelsIn } from "../../src/datasets/label-csv.ts";
+import { textOf } from "../../src/datasets/label-encoding.ts";
+import { readLabelFile } from "../../src/datasets/label-file.ts";
+import { findLabelFile, labelFileOf, strayLabelFiles } from "../../src/datasets/label-path.ts";
 import type { LabelRange } from "../../src/datasets/types.ts";
 import { digestFile } from "../../src/digest.ts";
 import { PipeError } from "../../src/errors.ts";
@@ -67,6 +70,77 @@ describe("what a label file says", () => {
   });
 });
 
+describe("numbers and encodings of spreadsheets", () => {
+  const values = (text: string) => {
+    const { people, range } = read(text);
+    return [
+      range.valence,
+      ...people.flatMap(({ points }) => points.map(({ at, label }) => [at, label.valence, label.arousal])),
+    ];
+  };
+
+  it("decimal commas between semicolons or tabs, with Excel's own first line, and in the declared range", () => {
+    const lines = ["seconds;valence;arousal", "0,00;-0,12;0,40", "0,04;1;,5", "1,2e1;-1E-1;0"];
+    const right = [
+      [0, -0.12, 0.4],
+      [40_000, 1, 0.5],
+      [12e6, -0.1, 0],
+    ];
+    expect(values(lines.join("\r\n"))).toEqual([[-1, 1], ...right]);
+    expect(values(lines.join("\n").replaceAll(";", "\t"))).toEqual([[-1, 1], ...right]);
+    expect(values(`\ufeffsep=;\r\n# range: -1,5..2\r\n${lines.join("\r\n")}`)).toEqual([[-1.5, 2], ...right]);
+    expect(values("sep=,\nseconds,valence,arousal\n0.5,0.25,0\n")).toEqual([
+      [-1, 1],
+      [500_000, 0.25, 0],
+    ]);
+  });
+
+  it("UTF-16 in both byte orders, with a mark and without, and UTF-8 with a mark: the same names", () => {
+    const text = "frame,valence,arousal,subject\n0,0.5,0,Zoë 😀\n";
+    const little = Buffer.from(text, "utf16le");
+    const big = Buffer.from(little).swap16();
+    const [le, be] = [Buffer.of(0xff, 0xfe), Buffer.of(0xfe, 0xff)];
+    for (const bytes of [
+      Buffer.from(text),
+      Buffer.from(`\ufeff${text}`),
+      little,
+      big,
+      Buffer.concat([le, little]),
+      Buffer.concat([be, big]),
+    ])
+      expect(read(textOf("clip.labels.csv", bytes)).people[0]).toMatchObject({ name: "Zoë 😀", points: [{ at: 0 }] });
+    expect(textOf("empty", Buffer.alloc(0))).toBe("");
+  });
+
+  it.each([
+    [
+      Buffer.from("seconds,valence,arousal,subject\n0,0,0,M\u00fcller\n", "latin1"),
+      /^x, line 2: this file is not UTF-8.*0,0,0,Müller/,
+    ],
+    [Buffer.from("\ufeffframe,valence,arousal\n0,0,0\n", "utf16le").subarray(0, -1), /UTF-16, and not whole: x/],
+    [Buffer.from("frame,valence,arousal\n0,0,0\0\n"), /^x is not text: there are zero bytes/],
+    [Buffer.from([0xff, 0xfe, 0, 0, 0x66, 0, 0, 0]), /^x, line 1: this file is not UTF-8/],
+  ])("what is not sure is refused in just those words (%#)", (bytes, told) => {
+    expect(() => textOf("x", bytes)).toThrow(told);
+  });
+});
+
+describe("spellings of one person", () => {
+  it("are one person with the first spelling, and the others are kept", () => {
+    const text =
+      "frame,valence,arousal,subject\n0,0,0,Ada\n1,0,0,ada\n2,0,0,ben\n3,0,0,ADA\n4,0,0,Zo\u00eb\n5,0,0,Zoe\u0308\n";
+    const people = read(text).people.map(({ name, also, points }) => [name, also, points.map(({ at }) => at)]);
+    expect(people).toEqual([
+      ["Ada", ["ada", "ADA"], [0, 1, 3]],
+      ["ben", undefined, [2]],
+      ["Zo\u00eb", ["Zoe\u0308"], [4, 5]],
+    ]);
+    expect(() => read("frame,valence,arousal,subject\n1,0,0,Ada\n1,0,0,ada\n")).toThrow(
+      /line 3: frame 1 does not come after/,
+    );
+  });
+});
+
 const head = "seconds,valence,arousal\n";
 const named = "seconds,valence,arousal,subject\n";
 const boxed = "seconds,valence,arousal,x,y,width,height\n";
@@ -99,6 +173,10 @@ test.each([
   [`# range: 1..-1\n${head}0,0,0\n`, /line 1: "# range: 1\.\.-1" is not the range of a label/],
   [`# range: -10 to 10\n${head}0,0,0\n`, /line 1: "# range: -10 to 10" is not the range/],
   [`${head}0,"0,0\n`, /is not CSV: /],
+  [`${head}0,00,-0,12,0,40\n`, /line 2: it has 6 cells, and the header names 3/],
+  ["seconds;valence;arousal\n0,1;0;0\n0,2;0.5;0\n", /line 3: 0\.5 has a decimal point, and line 2 a decimal comma/],
+  ["seconds;valence;arousal\n0;0;0\n1.234,5;0;0\n", /line 3: seconds is "1\.234,5", not a number/],
+  ["time_us;valence;arousal\n40,000;0;0\n", /line 2: time_us is "40,000", not a number/],
 ])("%j is refused: where, what, and what now", (text, told) => {
   let thrown: unknown;
   try {
@@ -112,6 +190,67 @@ test.each([
 });
 
 describe("the file beside a video", () => {
+  it("is found in either Unicode form and with its ending in capitals; the case of its name counts", async () => {
+    const folder = await temporary();
+    const put = (name: string) => writeFile(join(folder, name), `${head}0,0.5,0\n`);
+    const find = async (video: string) => {
+      const found = await findLabelFile(join(folder, video));
+      return found && basename(found);
+    };
+    const [one, two] = ["Zo\u00eb", "Zoe\u0308"];
+    await put(`${one}.labels.csv`);
+    await put("clip.LABELS.Csv");
+    expect(await find(`${two}.mp4`)).toBe(`${one}.labels.csv`);
+    expect(await find("clip.mp4")).toBe("clip.LABELS.Csv");
+    expect(await find("Clip.mp4")).toBeUndefined();
+    expect(await find("none.mp4")).toBeUndefined();
+    expect(await findLabelFile(join(folder, "no folder", "clip.mp4"))).toBeUndefined();
+    // What is named exactly goes first; of two that are not, nobody knows which is meant.
+    await put("clip.labels.csv");
+    expect(await find("clip.mp4")).toBe("clip.labels.csv");
+    await put("b.labels.CSV");
+    await put("b.Labels.csv");
+    await expect(find("b.mp4")).rejects.toThrow("b.mp4 has 2 label files: b.Labels.csv, b.labels.CSV.");
+    expect((await readLabelFile(join(folder, `${two}.mp4`), UNIT))!.labels.file).toBe(`${one}.labels.csv`);
+  });
+
+  it("that belongs to no video is named, with the video that it is most likely for", async () => {
+    const folder = await temporary();
+    const video = join(folder, "clip1.mp4");
+    expect(await strayLabelFiles(video)).toEqual([]);
+    const names = ["clip1.mp4", "Take.MOV", "good.mp4", "good.labels.csv", "notes.txt", "notes.labels.csv"];
+    for (const name of [...names, "clip_1.labels.csv", "take.labels.CSV", "elsewhere.labels.csv"])
+      await writeFile(join(folder, name), "");
+    const end = "belongs to no video: no file beside it is named";
+    expect(await strayLabelFiles(video)).toEqual([
+      `${join(folder, "clip_1.labels.csv")} ${end} clip_1. Is it for clip1.mp4? Then name it clip1.labels.csv`,
+      `${join(folder, "elsewhere.labels.csv")} ${end} elsewhere.`,
+      `${join(folder, "take.labels.CSV")} ${end} take. Is it for Take.MOV? Then name it Take.labels.csv`,
+    ]);
+  });
+
+  it("of many megabytes is refused by its size, unread; below that it is read in little memory", async () => {
+    const folder = await temporary();
+    const large = join(folder, "large.labels.csv");
+    await writeFile(large, "");
+    await truncate(large, 100e6);
+    await expect(readLabelFile(join(folder, "large.mp4"), UNIT)).rejects.toThrow(
+      /large\.labels\.csv has 95 MiB, and label files of up to 64 MiB are read/,
+    );
+    const rows = 400_000;
+    const lines = Array.from({ length: rows }, (_, i) => `${(i * 0.04).toFixed(2)},0.5,-0.25,ada,10,20,30,40`);
+    await writeFile(
+      join(folder, "long.labels.csv"),
+      `seconds,valence,arousal,subject,x,y,width,height\n${lines.join("\n")}\n`,
+    );
+    const program = `const { readLabelFile } = await import(${JSON.stringify(new URL("../../src/datasets/label-file.ts", import.meta.url).href)});
+      const { labels } = await readLabelFile(${JSON.stringify(join(folder, "long.mp4"))}, { valence: [-1, 1], arousal: [-1, 1] });
+      console.log(labels.people[0].points.length, labels.people[0].points.at(-1).at);`;
+    const options = ["--max-old-space-size=160", "--import", "tsx", "--input-type=module", "-e", program];
+    const said = execFileSync(process.execPath, options, { encoding: "utf8", cwd: join(import.meta.dirname, "../..") });
+    expect(said.trim()).toBe(`${rows} ${Math.round((rows - 1) * 0.04 * 1e6)}`);
+  }, 120_000);
+
   it("is read with its sha256, is nothing where it is not there, and must be a regular file", async () => {
     const folder = await temporary();
     const video = join(folder, "clip.mp4");

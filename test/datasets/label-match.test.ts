@@ -5,7 +5,12 @@ import { seeded } from "../../src/random.ts";
 import type { Box } from "../../src/records.ts";
 import { iou } from "../../src/vision/boxes.ts";
 
-const said = (person: number, box: Box | null): Said => ({ person, label: { valence: person / 10, arousal: 0 }, box });
+const said = (person: number, box: Box | null): Said => ({
+  person,
+  points: [0],
+  label: { valence: person / 10, arousal: 0 },
+  box,
+});
 const people = (found: readonly (Said | undefined)[]) => found.map((one) => one?.person);
 const square = (x: number, side = 10): Box => ({ x, y: 0, width: side, height: side });
 

@@ -1,13 +1,14 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type LabelFile, labelsIn } from "../../src/datasets/label-file.ts";
+import { labelsIn } from "../../src/datasets/label-csv.ts";
 import { drawFrame } from "../../src/datasets/synth/clip.ts";
 import { faceClip } from "../../src/datasets/synth/face-clip.ts";
 import { labelText } from "../../src/datasets/synth/label-text.ts";
 import { SAMPLES } from "../../src/datasets/synth/samples.ts";
 import { TALKS, talkLabels } from "../../src/datasets/synth/talks.ts";
 import { type ClipTruth, faceEntry, readTruth } from "../../src/datasets/synth/truth.ts";
+import type { LabelFile } from "../../src/datasets/types.ts";
 import { decode } from "../../src/media/index.ts";
 import type { Box, Image } from "../../src/records.ts";
 import { type Detector, detect } from "../../src/vision/detector.ts";

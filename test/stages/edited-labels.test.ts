@@ -58,7 +58,7 @@ describe("labels that are edited after latents were made of them", () => {
     await mkdir(path.dirname(file), { recursive: true });
     await writeFile(file, bytes);
     const source = { path: file, name, bytes: bytes.length, digest: digestOf(bytes) };
-    const files = await labelFaces.filesFor!(labelFaces.options.parse(options), source);
+    const files = await labelFaces.filesFor!(labelFaces.options.parse(options), source, { note() {} });
     const steps = [
       { stage: "label-faces", version: 1, options: {}, models: {}, ...(files.labels && { files }) },
       { stage: "encode-latents", version: 1, options: { seed }, models: {} },

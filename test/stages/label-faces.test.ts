@@ -39,9 +39,11 @@ function crop(index: number, x: number | null, track = 0): Crop {
   return { kind: "crop", index, pts: index * 40_000, status: "ok", image, ...rest, ...subject };
 }
 
-async function labelled(crops: readonly Crop[], options: object = {}, keyParts: Json = {}) {
+async function labelled(crops: readonly Crop[], options: object = {}, keyParts: Json = {}, facts: object = {}) {
   const notes: string[] = [];
   await using context = looseContext({ source, keyParts, note: (line) => void notes.push(line) });
+  // What extract-frames says of the video.
+  Object.assign(context.facts, facts);
   async function* input(): AsyncGenerator<Crop, void, void> {
     yield* crops;
   }
@@ -72,8 +74,13 @@ describe("label-faces", () => {
     expect(valences(rows)).toEqual([0, undefined, 0.08, 0.16, undefined]);
     for (const [i, { label, ...row }] of rows.entries()) expect(row).toEqual(crops[i]);
     expect(rows[2]!.label).toEqual({ valence: 0.08, arousal: -0.08 });
-    expect(facts).toEqual({ range: { valence: [-1, 1], arousal: [-1, 1] }, labelled: 3 });
-    expect(notes).toEqual([]);
+    expect(facts).toEqual({
+      range: { valence: [-1, 1], arousal: [-1, 1] },
+      labelled: 3,
+      faces: 4,
+      labelUse: { all: 8, taken: 4, before: 0, after: 0 },
+    });
+    expect(notes).toEqual(["labelled 3 of 4 faces."]);
   });
 
   it("draws a line between labels that are rarer than frames, where that is asked for", async () => {
@@ -104,7 +111,8 @@ describe("label-faces", () => {
     expect(valences(rows)).toEqual([0.5, -0.5, undefined, 0.5, -0.5, -0.5]);
     expect(facts).toMatchObject({ labelled: 5, subjects: { 0: "ada", 1: "ben" }, people: ["ben", "ada"] });
     expect(facts).not.toHaveProperty("subject");
-    expect(notes).toEqual(["track 0 has labels of several people: ben 1, ada 2."]);
+    expect(facts.warnings).toEqual(["track 0 has labels of several people: ben 1, ada 2."]);
+    expect(notes).toEqual([...(facts.warnings as string[]), "labelled 5 of 6 faces."]);
     // Whom a track is mostly not is a person of the clip all the same.
     const brief = await labelled([crop(0, 0, 0), crop(1, 0, 0), crop(2, 52, 0)]);
     expect(brief.facts).toMatchObject({ subjects: { 0: "ada" }, people: ["ben", "ada"] });
@@ -117,10 +125,85 @@ describe("label-faces", () => {
     const { rows, facts, notes } = await labelled([crop(0, 0, 4), crop(1, 0, 4), crop(1, 70, 5)]);
     expect(valences(rows)).toEqual([1, undefined, undefined]);
     expect(facts).toMatchObject({ subject: "ada", subjects: { 4: "ada" }, people: ["ada"], labelled: 1 });
-    expect(notes).toEqual([expect.stringMatching(/^1 frame has labels and several faces or people, and clip\.labels/)]);
+    expect(notes).toEqual([
+      expect.stringMatching(/^1 frame has labels and several faces or people, and clip\.labels/),
+      "labelled 1 of 3 faces.",
+    ]);
     const late = await labelled([crop(30, 0)]);
-    expect(late.notes).toEqual([expect.stringMatching(/^none of its 1 faces has a label/)]);
+    expect(late.notes).toEqual([
+      "2 of 2 labels in clip.labels.csv are on no frame: 2 before the first.",
+      expect.stringMatching(/^none of its 1 faces has a label/),
+    ]);
     expect(late.facts).toMatchObject({ labelled: 0, subject: "ada", subjects: {}, people: [] });
+  });
+
+  it("counts time from the file's first frame, as players do, or from the container's zero; frames are the file's", async () => {
+    const crops = [0, 1, 2, 3].map((index) => ({ ...crop(index, 5), pts: 1_400_000 + index * 40_000 }));
+    const late = { firstPts: 1_400_000 };
+    await put("seconds,valence,arousal\n0,0.1,0\n0.04,0.2,0\n0.08,0.3,0\n0.12,0.4,0\n");
+    expect(valences((await labelled(crops, {}, {}, late)).rows)).toEqual([0.1, 0.2, 0.3, 0.4]);
+    const container = await labelled(crops, { labelClock: "container" }, {}, late);
+    expect(valences(container.rows)).toEqual([undefined, undefined, undefined, undefined]);
+    expect(container.facts.warnings).toContain("4 of 4 labels in clip.labels.csv are on no frame: 4 before the first.");
+    // A part of the file: its first frame is still that of the file.
+    expect(valences((await labelled(crops.slice(2), {}, {}, { ...late, part: { start: 1.48 } })).rows)).toEqual([
+      0.3, 0.4,
+    ]);
+    await put("time_us,valence,arousal\n1440000,0.7,0\n");
+    expect(valences((await labelled(crops, { labelClock: "container" }, {}, late)).rows)[1]).toBe(0.7);
+    await put("frame,valence,arousal\n2,0.5,0\n");
+    for (const labelClock of ["shown", "container"])
+      expect(valences((await labelled(crops, { labelClock }, {}, late)).rows)[2]).toBe(0.5);
+  });
+
+  it("counts labels that no frame took, and warns of those before and after the video, unless a part was asked for", async () => {
+    const crops = Array.from({ length: 100 }, (_, index) => crop(index, 5));
+    const frames = (n: number) => Array.from({ length: n }, (_, i) => `${i},${i / 200},0\n`).join("");
+    await put(`frame,valence,arousal\n${frames(150)}`);
+    const more = await labelled(crops);
+    expect(more.facts.labelUse).toEqual({ all: 150, taken: 100, before: 0, after: 50 });
+    const warning = "50 of 150 labels in clip.labels.csv are on no frame: 50 after the last (99).";
+    expect([more.facts.warnings, more.notes]).toEqual([[warning], [warning]]);
+    expect((await labelled(crops, {}, {}, { part: { end: 4 } })).notes).toEqual([]);
+    const start = await labelled(crops.slice(20), {}, {}, { part: { start: 0.8 } });
+    expect(start.facts.labelUse).toEqual({ all: 150, taken: 80, before: 20, after: 50 });
+    expect(start.notes).toEqual([warning]);
+    // Clocks that run apart: the times of a film at 25 frames a second on a video at 30.
+    const drift = Array.from({ length: 100 }, (_, i) => `${(i * 0.048).toFixed(3)},0,0\n`);
+    await put(`seconds,valence,arousal\n${drift.join("")}`);
+    const fast = await labelled(crops);
+    expect(fast.facts).toMatchObject({ labelUse: { all: 100, taken: 83, before: 0, after: 16 } });
+    expect(fast.notes[0]).toBe("16 of 100 labels in clip.labels.csv are on no frame: 16 after the last (3.96 s).");
+    // One frame a second of a video of four seconds: what lies between its frames is no fault.
+    await put(
+      `seconds,valence,arousal\n${Array.from({ length: 100 }, (_, i) => `${(i * 0.04).toFixed(2)},0,0\n`).join("")}`,
+    );
+    const rare = await labelled([0, 25, 50, 75].map((index) => crop(index, 5)));
+    expect(rare.facts.labelUse).toEqual({ all: 100, taken: 4, before: 0, after: 0 });
+    expect(rare.notes).toEqual([]);
+    expect((await labelled([])).facts).toMatchObject({ labelled: 0, labelUse: { all: 100, taken: 0, after: 100 } });
+  });
+
+  it("says how many faces are labelled, and how rare labels could be joined", async () => {
+    const crops = Array.from({ length: 100 }, (_, index) => crop(index, 5));
+    await put("seconds,valence,arousal\n0,0,0\n1,1,0\n2,0,0\n3,1,0\n");
+    const sparse = await labelled(crops);
+    expect(sparse.facts).toMatchObject({ labelled: 4, faces: 100 });
+    expect(sparse.notes).toEqual([
+      "labelled 4 of 100 faces. Its labels are 1 s apart and its frames 0.04 s; lines join them: --set label-faces.between=linear",
+    ]);
+    const joined = await labelled(crops, { between: "linear" });
+    expect(joined.facts).toMatchObject({ labelled: 76, labelUse: { all: 4, taken: 4 } });
+    expect(joined.notes).toEqual(["labelled 76 of 100 faces."]);
+    await put("seconds,valence,arousal\n0,0,0\n2,1,0\n");
+    expect((await labelled(crops)).notes[0]).toMatch(/between=linear --set label-faces\.maxGap=2$/);
+  });
+
+  it("takes the spellings of a name for one person, and says so", async () => {
+    await put("frame,valence,arousal,subject\n0,1,0,Ada\n1,0.5,0,ada\n");
+    const { facts } = await labelled([crop(0, 0), crop(1, 0)]);
+    expect(facts).toMatchObject({ subject: "Ada", people: ["Ada"], subjects: { 0: "Ada" } });
+    expect(facts.warnings).toEqual(["clip.labels.csv names Ada and ada: they are taken for one person."]);
   });
 
   it("asks for labels where they are required, and refuses a file that was changed since the run was planned", async () => {
@@ -203,6 +286,14 @@ describe("in extract-latents", () => {
     ]);
     const failed = await run(bound(), { stages });
     expect(failed.report.items.map(({ status }) => status)).toEqual(["cached", "failed"]);
+
+    // A label file that belongs to nothing is named, once, in a plan and in a run.
+    await writeFile(path.join(folder, "two_faces.labels.csv"), text);
+    const stray = `${path.join(folder, "two_faces.labels.csv")} belongs to no video: no file beside it is named two_faces.`;
+    const said: string[] = [];
+    for await (const _ of plan(bound(), { stages, note: (line) => void said.push(line) }));
+    expect(said).toEqual([stray]);
+    await rm(path.join(folder, "two_faces.labels.csv"));
 
     await rm(labels);
     const without = await run(bound(), { stages });

@@ -226,6 +226,28 @@ test("labelled videos are parted by the people that their label files name, or o
   expect(seeds.size).toBeGreaterThan(1);
 });
 
+test("Ada, ada and Zoë in two Unicode forms are one person each, and stay in one fold", async () => {
+  await using output = await folder();
+  await video(output.path, "a.mp4", { subject: "Ada" });
+  await video(output.path, "b.mp4", { subject: "ada " });
+  await video(output.path, "c.mp4", { subjects: { 0: "Zoe\u0308" } });
+  await video(output.path, "d.mp4", { people: ["Zo\u00eb"] });
+  await Promise.all(["e.mp4", "f.mp4"].map((name) => video(output.path, name)));
+  const notes: string[] = [];
+  const found = (await sources(output.path, {}, notes)) as Source[];
+  expect(notes).toEqual([
+    'the label files name "Zoe\u0308" and "Zo\u00eb": they are taken for one person.',
+    'the label files name "Ada" and "ada ": they are taken for one person.',
+    "6 labelled videos of 4 people are parted into 4 folds (seed 1), fewer than 5, since nobody may stand in two.",
+  ]);
+  for (const source of found) {
+    const all = await read(output.path, source, { values: false });
+    const partOf = new Map(all.map(({ clip }) => [clip!.id, clip!.part]));
+    expect(partOf.get("a.mp4")).toBe(partOf.get("b.mp4"));
+    expect(partOf.get("c.mp4")).toBe(partOf.get("d.mp4"));
+  }
+});
+
 test("two videos of one name stay apart; one video under two label files is refused", async () => {
   await using output = await folder();
   for (const [i, name] of ["a.mp4", "b.mp4"].entries()) await video(output.path, name, { subject: `${i}` });
