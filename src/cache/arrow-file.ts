@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { type RecordBatch, RecordBatchFileWriter, Schema } from "apache-arrow";
-import { diskError, writeAll } from "./disk.ts";
+import { diskError, writeAll } from "../disk.ts";
 
 /**
  * An uncompressed Arrow IPC *file* written batch by batch: what is held in memory is one record batch and the footer's

@@ -1,5 +1,6 @@
-import { appendFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { makeFolder } from "../disk.ts";
 import { TempFolder } from "./temp.ts";
 
 interface Note {
@@ -33,7 +34,7 @@ export class Memo {
     notes.set(name, { print, value });
     // The line break comes first: a note cut off by a crash then spoils no other.
     await quietly(async () => {
-      await mkdir(dirname(this.#path), { recursive: true });
+      await makeFolder(dirname(this.#path));
       await appendFile(this.#path, `\n${line(name, { print, value })}`);
     });
   }

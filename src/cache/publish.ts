@@ -1,7 +1,7 @@
 import { rename, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { diskError, makeFolder, syncFolder } from "../disk.ts";
 import { checkEntry } from "./check.ts";
-import { diskError, makeFolder, syncFolder } from "./disk.ts";
 import type { TempFolder } from "./temp.ts";
 
 /**

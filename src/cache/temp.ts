@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
+import { diskError, makeFolder } from "../disk.ts";
 import { type OwnerState, ownerState, ownerTag } from "../owner.ts";
-import { diskError, makeFolder } from "./disk.ts";
 
 /** Where unfinished work lies inside an output folder. */
 export const TEMP = ".tmp";
@@ -35,9 +35,16 @@ export class TempFolder implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.path, { recursive: true, force: true });
+    await remove(this.path);
     await rmdir(this.#root).catch(() => {});
   }
+}
+
+/** What cannot be removed now does no harm, and a later run tries again: the work itself is published, or has failed. */
+async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 3 }).catch((error) => {
+    if (!("syscall" in error)) throw error;
+  });
 }
 
 /** Every name in the output's temp folder with its owner's state; what has no owner's name is of "elsewhere". */
@@ -48,8 +55,7 @@ export async function leftovers(output: string): Promise<{ name: string; owner: 
 
 /** Removes what crashed runs of this machine left in the output's temp folder. */
 export async function sweep(output: string): Promise<void> {
-  for (const { name, owner } of await leftovers(output))
-    if (owner === "dead") await rm(join(output, TEMP, name), { recursive: true, force: true });
+  for (const { name, owner } of await leftovers(output)) if (owner === "dead") await remove(join(output, TEMP, name));
 }
 
 /** All before the last hyphen. */

@@ -1,6 +1,6 @@
 import { type FileHandle, open, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { diskError, makeFolder, syncFolder, writeAll } from "./disk.ts";
+import { diskError, makeFolder, syncFolder, writeAll } from "../disk.ts";
 import { TempFolder } from "./temp.ts";
 
 /**

@@ -1,12 +1,12 @@
 import { mkdir, open } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { Json } from "../digest.ts";
+import { diskError } from "../disk.ts";
 import { PipeError } from "../errors.ts";
 import type { Counts } from "../ledger.ts";
 import type { Artifact, Latent, Source, Verdict } from "../records.ts";
 import { ArrowFile } from "./arrow-file.ts";
 import { noteEntry } from "./check.ts";
-import { diskError } from "./disk.ts";
 import { type Dtype, sizeOf } from "./dtype.ts";
 import { entryFolder } from "./layout.ts";
 import { encodeMarker, MARKER, type Marker, ROWS, VERSIONS } from "./marker.ts";

@@ -1,9 +1,9 @@
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Schema } from "apache-arrow";
+import { diskError, writeAll } from "../disk.ts";
 import { PipeError } from "../errors.ts";
 import { ArrowFile } from "./arrow-file.ts";
-import { diskError, writeAll } from "./disk.ts";
 import { BYTES, type Dtype, sizeOf, type Values, valuesOf } from "./dtype.ts";
 import { firstNonFinite, toHalf } from "./half.ts";
 import type { Shard } from "./marker.ts";

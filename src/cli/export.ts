@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { CommandModule } from "yargs";
-import { diskError } from "../cache/disk.ts";
+import { diskError, makeFolder } from "../disk.ts";
 import { PipeError } from "../errors.ts";
 import { version } from "../pipelines/package.ts";
 import { suggest } from "../pipelines/suggest.ts";
@@ -80,7 +80,7 @@ export function exportCommand(session: Session): CommandModule {
 async function publish(file: string, bytes: Uint8Array): Promise<void> {
   const beside = `${file}.${randomUUID()}.tmp`;
   try {
-    await mkdir(path.dirname(file), { recursive: true });
+    await makeFolder(path.dirname(file));
     await writeFile(beside, bytes, { flag: "wx", flush: true });
     await rename(beside, file);
   } catch (error) {

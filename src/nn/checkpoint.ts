@@ -1,6 +1,7 @@
 import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { digestOf } from "../digest.ts";
+import { syncFolder } from "../disk.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { decodeSafetensors, encodeSafetensors, type StoredType } from "./safetensors.ts";
 import type { Weights } from "./weights.ts";
@@ -50,13 +51,6 @@ export async function writeCheckpoint(
   }
   await syncFolder(folder);
   return digestOf(bytes);
-}
-
-/** Makes the names in a folder durable; a no-op where folders cannot be opened (Windows). */
-export async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  await using folder = await open(path, "r");
-  await folder.sync();
 }
 
 async function bytesOf(path: string): Promise<Uint8Array> {

@@ -1,9 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { chooseEngine } from "../compile/engines.ts";
 import { compileSteps, type StepProgram } from "../compile/index.ts";
+import { diskError, makeFolder, syncFolder } from "../disk.ts";
 import { PipeError } from "../errors.ts";
-import { syncFolder } from "./checkpoint.ts";
 import { checkOptions } from "./fit/check.ts";
 import { Checkpoints } from "./fit/checkpoints.ts";
 import { configOf, withDefaults } from "./fit/config.ts";
@@ -38,7 +37,9 @@ export async function fit(options: FitOptions): Promise<FitResult> {
   checkOptions(options);
   const { folder, name, iterations, signal, validation, progress: tell = () => {} } = options;
   signal?.throwIfAborted();
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder).catch((error) => {
+    throw diskError(error, folder);
+  });
   await using _lock = await FolderLock.take(folder);
 
   const engine = chooseEngine(options);

@@ -1,8 +1,8 @@
 import path from "node:path";
 import { z } from "zod";
-import { diskError } from "../cache/disk.ts";
 import { TextFile } from "../cache/text-file.ts";
 import { canonical, type Json } from "../digest.ts";
+import { diskError } from "../disk.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { type Counts, Ledger } from "../ledger.ts";
 import { STATUSES, VERDICTS } from "../records.ts";

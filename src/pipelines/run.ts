@@ -1,9 +1,8 @@
 import { setMaxListeners } from "node:events";
-import { constants } from "node:fs";
-import { access, mkdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { diskError } from "../cache/disk.ts";
+import { TempFolder } from "../cache/temp.ts";
 import { digestFile } from "../digest.ts";
+import { diskError, makeFolder } from "../disk.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { Ledger } from "../ledger.ts";
 import { SharedPool } from "../stages/context.ts";
@@ -318,14 +317,12 @@ function link(signal: AbortSignal | undefined, controller: AbortController): () 
   return () => signal?.removeEventListener("abort", abort);
 }
 
-/** An output that cannot be written is told before hours of work, not after. */
+/** An output that cannot be written ends the run before hours of work: permissions alone do not say so (/proc, root). */
 async function prepare(output: string): Promise<void> {
-  try {
-    await mkdir(output, { recursive: true });
-    await access(output, constants.W_OK);
-  } catch (error) {
+  await makeFolder(output).catch((error) => {
     throw diskError(error, output);
-  }
+  });
+  await using _ = await TempFolder.make(output);
 }
 
 function refused(reason: string): Outcome {

@@ -1,9 +1,9 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import sharp from "sharp";
-import { diskError } from "../cache/disk.ts";
 import { publish } from "../cache/publish.ts";
 import { TempFolder } from "../cache/temp.ts";
+import { diskError, makeFolder } from "../disk.ts";
 import { PipeError } from "../errors.ts";
 import { checkExperiment } from "./check-experiment.ts";
 import type { Experiment } from "./experiment.ts";
@@ -44,7 +44,7 @@ export async function writeExperimentReport(
   try {
     for (const [name, bytes] of files) {
       signal?.throwIfAborted();
-      await mkdir(dirname(join(entry, name)), { recursive: true });
+      await makeFolder(dirname(join(entry, name)));
       await writeFile(join(entry, name), bytes, { flush: true });
     }
     const own = await readFile(join(place, RUN_REPORT)).catch(() => undefined);

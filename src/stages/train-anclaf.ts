@@ -1,7 +1,7 @@
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { ENGINES, PROVIDERS } from "../compile/types.ts";
+import { makeFolder } from "../disk.ts";
 import type { About } from "../nn/fit/export.ts";
 import type { Weights } from "../nn/weights.ts";
 import type { Fold } from "../records.ts";
@@ -58,7 +58,7 @@ export default defineStage({
     async function* (folds) {
       for await (const fold of folds) {
         const folder = join(resolve(options.output), `fold-${fold.fold}`);
-        await mkdir(folder, { recursive: true });
+        await makeFolder(folder);
         await trainFold(folder, fold, options, context);
         context.verdict("complete");
         yield { kind: "artifact", path: folder, bytes: await trainingBytes(folder) };

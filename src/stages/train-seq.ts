@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { makeFolder } from "../disk.ts";
 import { rungsOf } from "../systems/anclaf/curriculum.ts";
 import { defineStage } from "./define.ts";
 import { fromHere, nextCommand } from "./next.ts";
@@ -47,7 +47,7 @@ export default defineStage({
       const set = await gatherWindows(windows, [...new Set(way(1).map((rung) => rung.n))]);
       const rungs = way(steps ?? STEPS[sequenceInput(set.shape).kind]);
       const folder = join(resolve(options.output), `fold-${set.fold.fold}`);
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       const work = { folder, set, options, context };
       await publishFold(work, await trainFold(work, rungs));
       context.verdict("complete");

@@ -2,8 +2,8 @@ import { mkdir, readdir, readFile, rename, rmdir, writeFile } from "node:fs/prom
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { diskError, makeFolder, syncFolder } from "../../cache/disk.ts";
 import { TempFolder } from "../../cache/temp.ts";
+import { diskError, makeFolder, syncFolder } from "../../disk.ts";
 import { PipeError } from "../../errors.ts";
 import { afewVaLayout } from "./afew-va-layout.ts";
 import { MODEL } from "./affect-model.ts";

@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../disk.ts";
 import { DIMENSIONS } from "./affect-model.ts";
 import { encodeMp4, type TimedImage } from "./encode.ts";
 import type { DrawnFrame, FaceClip } from "./face-clip.ts";
@@ -48,7 +49,7 @@ async function writeSewa(
   const { clip: stem, actor } = sewaLayout.names(order);
   const { width, height, rate } = clip.plan;
   const place = join(folder, stem);
-  await mkdir(join(place, "landmarks"), { recursive: true });
+  await makeFolder(join(place, "landmarks"));
   const seen: DrawnFrame[] = [];
   const drawn = faceFrames(
     clip,

@@ -1,7 +1,8 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Value } from "../../compile/index.ts";
 import { digestOf, type Json } from "../../digest.ts";
+import { makeFolder } from "../../disk.ts";
 import { PipeError } from "../../errors.ts";
 import { readCheckpoint, writeCheckpoint } from "../checkpoint.ts";
 import { flatten, unflatten } from "../flat.ts";
@@ -44,7 +45,7 @@ export class Checkpoints {
 
   /** Makes the folder and clears it of what a killed run left half-written. The caller holds the lock. */
   async prepare(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true });
+    await makeFolder(this.#folder);
     for (const name of await readdir(this.#folder))
       if (name.startsWith(".") && name.endsWith(".tmp")) await rm(join(this.#folder, name), { force: true });
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../disk.ts";
 import { PipeError } from "../../errors.ts";
 import { ownerState, ownerTag } from "../../owner.ts";
 
@@ -25,7 +26,7 @@ export class FolderLock implements AsyncDisposable {
   /** Throws a PipeError that names the holder when the folder is taken. */
   static async take(folder: string): Promise<FolderLock> {
     const place = join(folder, ".lock");
-    await mkdir(place, { recursive: true });
+    await makeFolder(place);
     const draft = join(place, `draft-${ownerTag()}-${randomUUID()}`);
     await writeFile(draft, ownerTag());
     try {

@@ -1,12 +1,12 @@
 import { readdir, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { diskError, syncFolder } from "../../cache/disk.ts";
 import { taskFields, VERSIONS } from "../../cache/marker.ts";
 import { publish } from "../../cache/publish.ts";
 import { readSealed, sealed } from "../../cache/sealed.ts";
 import type { TempFolder } from "../../cache/temp.ts";
 import { digestFile, type Json } from "../../digest.ts";
+import { diskError, syncFolder } from "../../disk.ts";
 import type { Source } from "../../records.ts";
 import { safeFolders, safeStem } from "../../safe-name.ts";
 

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { stringify } from "csv-stringify/sync";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
-import { writeAll } from "../../cache/disk.ts";
+import { writeAll } from "../../disk.ts";
 import type { Column } from "./columns.ts";
 import type { ScoreRow } from "./row.ts";
 

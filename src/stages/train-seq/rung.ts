@@ -1,9 +1,9 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { WindowReader } from "../../cache/window-reader.ts";
 import type { LabelRange } from "../../datasets/types.ts";
 import type { WindowLabels } from "../../datasets/window-labels.ts";
 import { digestOf, type Json } from "../../digest.ts";
+import { makeFolder } from "../../disk.ts";
 import type { TrainingResult } from "../../report/training-result.ts";
 import type { Rung } from "../../systems/anclaf/curriculum.ts";
 import type { TrainedRung } from "../../systems/anclaf/train-rung.ts";
@@ -55,7 +55,7 @@ export async function trainOne({ set, options, context }: Work, one: One): Promi
   const { attention, seed, validateEvery, patience, engine, provider, threads } = options;
   const { rung, folder, from, frame, windows, data, range, labels, reader, standing } = one;
   const { signal, drain, note } = context;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const saving = () => note("Saving at the end of this iteration; the same command goes on from there.");
   drain.addEventListener("abort", saving);
   const startedAt = performance.now();

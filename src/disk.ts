@@ -1,17 +1,18 @@
 import { type FileHandle, mkdir, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { PipeError } from "../errors.ts";
+import { PipeError } from "./errors.ts";
 
 /**
- * The error to throw when writing failed: a PipeError that names the path and the cause where the cause is the disk's,
- * the error itself where it is anything else.
+ * The error to throw when writing failed: a PipeError that names the path and the cause where the operating system
+ * refused something, the error itself where it is anything else.
  */
 export function diskError(error: unknown, path: string): unknown {
   if (error instanceof PipeError || !(error instanceof Error) || !("code" in error)) return error;
-  const cause = CAUSES[String(error.code)];
-  if (cause === undefined) return error;
-  const [why, hint] = cause;
-  return new PipeError(`Cannot write ${path}: ${why} (${String(error.code)}).`, { hint, cause: error });
+  const code = String(error.code);
+  // Only errors of system calls name one: others with a code are Node's own, and bugs.
+  if (CAUSES[code] === undefined && !("syscall" in error)) return error;
+  const [why, hint] = CAUSES[code] ?? [error.message.replace(/^\w+: |, .*$/g, ""), "Choose another output folder."];
+  return new PipeError(`Cannot write ${path}: ${why} (${code}).`, { hint, cause: error });
 }
 
 /** Writes all of every chunk at `position`, however many writes the system needs for it. */
@@ -27,8 +28,9 @@ export async function writeAll(handle: FileHandle, chunks: readonly Uint8Array[]
 }
 
 /**
- * Makes a folder and those above it. Unlike node's own recursive mkdir it rejects with the system's true reason, and
- * bears that others remove an empty folder on the way at the same time.
+ * Makes a folder and those above it. Unlike Node's own recursive mkdir it rejects with the system's true reason, ends where
+ * a file system refuses new names with ENOENT (/proc: Node tries for ever), and bears that others remove an empty folder on
+ * the way at the same time.
  */
 export async function makeFolder(path: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
@@ -72,5 +74,8 @@ const CAUSES: Record<string, readonly [why: string, hint: string]> = {
   ENOTDIR: ["a part of the path is a file, not a folder", "Choose another output folder."],
   EEXIST: ["a file stands where a folder is needed", "Choose another output folder."],
   ENAMETOOLONG: ["the name is too long", "Choose an output folder with a shorter path."],
+  ELOOP: ["its symbolic links lead in a circle", "Choose another output folder."],
+  EBUSY: ["another program is using it", "Close that program, or choose another output folder."],
+  EMFILE: ["this process has too many files open", "Raise the limit (ulimit -n), or use fewer --jobs."],
   EIO: ["the disk reported an error", "Check the disk."],
 };
