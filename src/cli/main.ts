@@ -66,10 +66,12 @@ function isMain(): boolean {
 }
 
 if (isMain()) {
-  // A reader that has seen enough (`pipe list | head -1`) is no error.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
+  // A reader that has seen enough (`pipe list | head -1`) is no error, and a run that stops because its terminal was
+  // closed (EIO) has still to save.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    });
   // Setting the code, not calling exit: what is still on its way to a pipe then gets there.
   process.exitCode = await main({
     args: process.argv.slice(2),

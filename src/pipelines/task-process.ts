@@ -7,6 +7,8 @@ import { type Outcome, runTask } from "./task.ts";
 
 /** Milliseconds between two words about how far a task is. */
 const BETWEEN = 200;
+/** Milliseconds that a task has to close what it has open once the run is gone. */
+const LAST = 10_000;
 
 // The program of one of `TaskProcesses`. Its argument is the module of the stages.
 const { stages } = (await import(process.argv[2]!)) as { stages: Stages };
@@ -14,10 +16,9 @@ const pool = new SharedPool();
 let [stop, drain] = [new AbortController(), new AbortController()];
 let working: Promise<void> = Promise.resolve();
 
-// Signals go to the run, which says what is to be done; without it there is nobody to work for.
-process.on("SIGINT", () => {});
-process.on("SIGTERM", () => {});
-process.on("disconnect", () => process.exit(1));
+// Signals go to the run, which says what is to be done.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) process.on(signal, () => {});
+process.on("disconnect", orphaned);
 process.on("message", (message: ToTaskProcess) => {
   if (message.kind === "do") working = work(message);
   else if (message.kind === "stop") stop.abort();
@@ -52,11 +53,19 @@ function portable({ error, ...outcome }: Outcome): Outcome {
   return { ...outcome, error: Object.assign(new Error(message), { stack }) };
 }
 
+/** However the run ended, nobody is left to work for: the task stops, as it does when the run says so. */
+function orphaned(): void {
+  drain.abort();
+  stop.abort();
+  setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST).unref();
+  void working.then(close);
+}
+
 async function close(): Promise<void> {
   await pool[Symbol.asyncDispose]().catch(() => {});
   process.exit(0);
 }
 
 function say(message: FromTaskProcess): void {
-  process.send?.(message);
+  if (process.connected) process.send?.(message, () => {});
 }

@@ -85,7 +85,6 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
   const { training, validation, test } = splitOf((await readFolds(fold.split)).folds, fold.fold);
   const rows = rowsOf(store, training);
   const faces = scaledFaces(store, rows);
-  const startedAt = performance.now();
   const saving = () => context.note("Saving at the end of this iteration; the same command goes on from there.");
   drain.addEventListener("abort", saving);
   const result = await trainStage1({
@@ -139,7 +138,6 @@ async function trainFold(folder: string, fold: Fold, options: Options, context: 
     about: {
       trainedOn: store.dataset.name === "synth" ? "synthetic faces" : store.dataset.name,
       command: `train-anclaf ${JSON.stringify(work)}`,
-      time: `${Math.round((performance.now() - startedAt) / 1000)} s`,
       seed,
       metrics,
       more: {

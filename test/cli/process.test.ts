@@ -37,7 +37,13 @@ async function twoSlow(): Promise<{ child: ChildProcess; output: string; begun: 
   await writeFile(path.join(folder, "pipelines.yaml"), file);
   const args = ["run", "sum-bytes", "--input", input, "--output", output, "--progress", "json"];
   const child = start("test/cli/fake-main.ts", [...args, "--file", path.join(folder, "pipelines.yaml")]);
-  const begun = new Promise<void>((resolve) => child.stderr!.once("data", () => setTimeout(resolve, 100)));
+  const begun = new Promise<void>((resolve) => {
+    let err = "";
+    child.stderr!.on("data", (text) => {
+      err += text;
+      if (err.includes("holding a frame")) resolve();
+    });
+  });
   return { child, output, begun };
 }
 
@@ -53,7 +59,7 @@ describe("pipe as a process", () => {
     expect(out.trimEnd().split("\n").at(-1)).toBe(output);
     const report = JSON.parse(await readFile(path.join(output, "report.json"), "utf8"));
     expect(report.items.map((item: { status: string }) => item.status)).toEqual(["done"]);
-    expect(report.totals).toMatchObject({ notStarted: 1, interrupted: true });
+    expect(report.totals).toMatchObject({ done: 1, interrupted: true });
     expect((await readdir(output)).filter((name) => name.endsWith(".sum"))).toHaveLength(1);
   });
 
@@ -72,6 +78,23 @@ describe("pipe as a process", () => {
     expect(report.items.map((item: { status: string }) => item.status)).toEqual(["stopped"]);
     expect((await readdir(output)).filter((name) => !name.startsWith(".digests"))).toEqual(["report.json"]);
   });
+
+  it.each(["SIGTERM", "SIGHUP", "SIGQUIT"] as const)(
+    "stops at once at %s, and says what became of its work",
+    async (signal) => {
+      const { child, output, begun } = await twoSlow();
+      const ended = ending(child);
+      await begun;
+      child.kill(signal);
+      child.kill(signal);
+      const { code, err } = await ended;
+      expect(err).toContain("Stopping at once");
+      expect(code, err).toBe(130);
+      const report = JSON.parse(await readFile(path.join(output, "report.json"), "utf8"));
+      expect(report.items.map((item: { status: string }) => item.status)).toEqual(["stopped"]);
+      expect((await readdir(output)).filter((name) => !name.startsWith(".digests"))).toEqual(["report.json"]);
+    },
+  );
 
   it("writes all of a long answer into a pipe whose reader is slow", async () => {
     const folder = await temporary();

@@ -136,7 +136,6 @@ describe("weights for inference", () => {
   const about = {
     trainedOn: "numbers drawn from seed 5",
     command: "pipe run train",
-    time: "2 s on 2 cores",
     seed: 5,
     metrics: { ccc: 0.25 },
   };

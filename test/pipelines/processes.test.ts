@@ -1,5 +1,8 @@
+import { spawn } from "node:child_process";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { bind } from "../../src/pipelines/bind.ts";
 import { parsePipelines } from "../../src/pipelines/load.ts";
@@ -96,3 +99,31 @@ it("a task whose process dies fails alone, and what is interrupted is stopped", 
   expect(stopped.exitCode).toBe(130);
   expect(stopped.report.items.map(({ status }) => status)).toEqual(["stopped"]);
 });
+
+it.runIf(process.platform === "linux")("processes end when the run is killed", async () => {
+  const [input, output] = [await temporary(), await temporary()];
+  for (const name of ["a", "b"]) await writeFile(path.join(input, name), `${name}~`);
+  const program = fileURLToPath(new URL("./jobs-main.ts", import.meta.url));
+  const run = spawn(process.execPath, ["--import", "tsx", program, input, output], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let begun = 0;
+  for await (const text of run.stdout) {
+    begun += String(text).split("begun").length - 1;
+    if (begun >= 2) break;
+  }
+  const children = (await readFile(`/proc/${run.pid}/task/${run.pid}/children`, "utf8")).trim().split(" ").map(Number);
+  const processes: number[] = [];
+  for (const pid of children)
+    if ((await readFile(`/proc/${pid}/cmdline`, "latin1")).includes("task-process")) processes.push(pid);
+  expect(processes).toHaveLength(2);
+  run.kill("SIGKILL");
+  // One that went on would exceed the test's time.
+  for (const pid of processes) while (await isRunning(pid)) await sleep(20);
+});
+
+/** Whether there is such a process, and more of it than an exit code that nobody has collected. */
+async function isRunning(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
+  return stat !== "" && !stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z");
+}

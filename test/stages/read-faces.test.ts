@@ -63,7 +63,7 @@ async function publish(folder: string, fold: number, source: Source, changed: Re
   );
   await mkdir(folder, { recursive: true });
   const more = { preset: "small", fold: `${fold} of 5`, data: source.digest, ...changed };
-  const about = { trainedOn: "nothing", command: "a test", time: "0 s", seed: 10 + fold, metrics: {}, more };
+  const about = { trainedOn: "nothing", command: "a test", seed: 10 + fold, metrics: {}, more };
   await exportWeights(path.join(folder, "model.safetensors"), [weights], about, "f32");
   const steps = [{ stage: "split-faces", options: { dataset: "synth", folds: 5, seed: 1 } }, { stage: "train-anclaf" }];
   const result = { key: "k", keyParts: { steps }, fold, folds: 5, store, data, metrics: {}, facts: {} };

@@ -3,14 +3,15 @@ import { writeCheckpoint } from "../checkpoint.ts";
 import type { StoredType } from "../safetensors.ts";
 import type { Weights } from "../weights.ts";
 
-/** What a file of weights says of itself, so that a stranger can tell what it is and make it again. */
+/**
+ * What a file of weights says of itself, so that a stranger can tell what it is and make it again. No clock belongs here:
+ * equal trainings give equal bytes, and what is made with the weights is known by their digest.
+ */
 export interface About {
   /** The data, in words: "3 folds of AFEW-VA", "drawn faces, seed 3". */
   readonly trainedOn: string;
   /** The command that made it. */
   readonly command: string;
-  /** How long that took, on what: "21 min on 2 cores". */
-  readonly time: string;
   readonly seed: number;
   /** Metrics by name, on the data that the words before them name. */
   readonly metrics: Readonly<Record<string, number>>;
@@ -39,8 +40,8 @@ export async function exportWeights(
         throw new PipeError(`${path}: "${name}" holds ${x}, which ${dtype} cannot.`, {
           hint: dtype === "f16" ? "Write it as f32, and look at the training: weights of this size are odd." : "",
         });
-  const { trainedOn, command, time, seed, metrics, more = {} } = about;
-  const notes = { trainedOn, command, time, seed: String(seed), metrics: JSON.stringify(metrics) };
+  const { trainedOn, command, seed, metrics, more = {} } = about;
+  const notes = { trainedOn, command, seed: String(seed), metrics: JSON.stringify(metrics) };
   return writeCheckpoint(path, all, { metadata: { ...more, ...notes }, dtype });
 }
 

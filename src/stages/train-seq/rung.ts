@@ -58,7 +58,6 @@ export async function trainOne({ set, options, context }: Work, one: One): Promi
   await makeFolder(folder);
   const saving = () => note("Saving at the end of this iteration; the same command goes on from there.");
   drain.addEventListener("abort", saving);
-  const startedAt = performance.now();
   const trained = await trainRung(rung, {
     folder,
     windows,
@@ -84,7 +83,7 @@ export async function trainOne({ set, options, context }: Work, one: One): Promi
     },
     testing: () => standing(rung.steps, "testing"),
   }).finally(() => drain.removeEventListener("abort", saving));
-  await publishOne({ set, options, context }, one, trained, (performance.now() - startedAt) / 1000);
+  await publishOne({ set, options, context }, one, trained);
 }
 
 /** Writes weights, predictions, attention and, last of all, the result that names them. */
@@ -92,7 +91,6 @@ async function publishOne(
   { set, options: { seed, attention }, context }: Omit<Work, "folder">,
   { rung, folder, keyParts, maker, range, labels }: One,
   { weights, test, last, facts }: TrainedRung,
-  seconds: number,
 ): Promise<void> {
   const { exportWeights } = await import("../../nn/fit/export.ts");
   const { MODEL_FILE } = await import("../../report/fold-model.ts");
@@ -118,7 +116,6 @@ async function publishOne(
     {
       trainedOn: dataset === "synth" ? "synthetic faces" : dataset,
       command: `train-seq ${JSON.stringify({ ...rung, seed })}`,
-      time: `${Math.round(seconds)} s`,
       seed,
       metrics: test.metrics,
       more: {

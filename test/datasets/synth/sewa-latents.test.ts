@@ -79,7 +79,7 @@ async function model(folder: string, options: { data: string; store: string }): 
   await mkdir(folder, { recursive: true });
   const weights = initialise([...generatorParameters(presets.small), ...discriminatorParameters(presets.small)], 5);
   const more = { preset: "small", fold: "0 of 5", data: source.digest };
-  const about = { trainedOn: "nothing", command: "a test", time: "0 s", seed: 5, metrics: {}, more };
+  const about = { trainedOn: "nothing", command: "a test", seed: 5, metrics: {}, more };
   await exportWeights(path.join(folder, "model.safetensors"), [weights], about, "f32");
   const result = { key: "k", keyParts: {}, fold: 0, folds: 5, ...options, metrics: {}, facts: {} };
   await writeResult(folder, { ...result, source: { name: source.name, digest: source.digest } }, ["model.safetensors"]);

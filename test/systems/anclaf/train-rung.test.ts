@@ -36,7 +36,7 @@ const frameWeights = initialise(combinerParameters(sizes, "onehot"), 11);
 beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), "train-rung-"));
   frame = join(place, "frame.safetensors");
-  const about = { trainedOn: "nothing", command: "none", time: "0 s", seed: 11, metrics: {} };
+  const about = { trainedOn: "nothing", command: "none", seed: 11, metrics: {} };
   await exportWeights(frame, [frameWeights], about, "f32");
 });
 afterAll(() => rm(place, { recursive: true }));
@@ -108,7 +108,7 @@ describe("a training begins with", () => {
     const before = await training("before", first, { learningRate: 0.05, validateEvery: 1, schedule: "constant" });
     const last = join(place, "before", before.last);
     const best = join(place, "best.safetensors");
-    const about = { trainedOn: "nothing", command: "none", time: "0 s", seed: 3, metrics: {} };
+    const about = { trainedOn: "nothing", command: "none", seed: 3, metrics: {} };
     await exportWeights(best, [before.weights], about, "f32");
     const name = "combiner.head.weight";
     const lastWeights = await weightsOf(last, "combiner");
