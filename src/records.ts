@@ -5,8 +5,19 @@
  * lengths and positions are pixels of the upright, square-pixel frame, origin top left, x right, y down.
  */
 
-/** Why a row has, or lacks, pixels. Missing is data: a frame without a face still gives one row. */
-export const STATUSES = ["ok", "no_face", "too_small", "low_score", "decode_error", "not_sampled"] as const;
+/**
+ * Why a row has, or lacks, pixels. Missing is data: a frame without a face still gives one row. `low_score`: the detector
+ * doubts it; `low_presence`: the detector is sure, and the landmark network sees no face there. New ones go to the end.
+ */
+export const STATUSES = [
+  "ok",
+  "no_face",
+  "too_small",
+  "low_score",
+  "decode_error",
+  "not_sampled",
+  "low_presence",
+] as const;
 export type Status = (typeof STATUSES)[number];
 
 /** How decoding ended: every packet decoded | the file ends early | packets inside it could not be decoded. */
@@ -100,6 +111,8 @@ export interface Subject {
   readonly box: Box | null;
   /** Detector's confidence, 0..1; 0 where there is no subject. */
   readonly score: number;
+  /** How sure the landmark network is that the box holds a face, 0..1; absent where it did not look. */
+  readonly presence?: number;
   /** x0, y0, x1, y1, … in pixels of the frame; null where the detector gives none. */
   readonly landmarks: Float32Array | null;
   /** Absent where none is known, as in videos that nobody annotated. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { digestOf, type Json } from "../digest.ts";
-import { STATUSES, VERDICTS } from "../records.ts";
+import { STATUSES, type Status, VERDICTS } from "../records.ts";
 import { DTYPES } from "./dtype.ts";
 import { readSealed, sealed } from "./sealed.ts";
 
@@ -30,6 +30,12 @@ const shard = z.strictObject({
   scale: z.array(z.number()).readonly().optional(),
   offset: z.array(z.number()).readonly().optional(),
 });
+/** Rows by status; markers from before a status was known lack it, and have none. */
+const rowCounts = z
+  .partialRecord(z.enum(STATUSES), count)
+  .transform(
+    (rows) => Object.fromEntries(STATUSES.map((status) => [status, rows[status] ?? 0])) as Record<Status, number>,
+  );
 /** What a marker says of the task that published it. */
 export const taskFields = {
   key: sha256,
@@ -44,7 +50,7 @@ export const taskFields = {
     sampled: count,
     skipped: count,
     extra: count,
-    rows: z.record(z.enum(STATUSES), count),
+    rows: rowCounts,
   }),
   facts: z.record(z.string(), json),
   versions: z.record(z.string(), z.string()),

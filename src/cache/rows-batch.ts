@@ -52,6 +52,12 @@ export function rowsBatch(rows: readonly Row[]): RecordBatch {
       data: Int32Array.from(rows, (row) => row.z ?? 0),
     }),
     labels(rows),
+    makeData({
+      type: new Float64(),
+      length,
+      ...validity(rows, (row) => row.presence !== undefined),
+      data: Float64Array.from(rows, (row) => row.presence ?? 0),
+    }),
   ];
   return new RecordBatch(
     ROWS_SCHEMA,

@@ -16,6 +16,8 @@ function rowAt(batch: RecordBatch, i: number): Row {
   const get = (column: string): unknown => batch.getChild(column)!.get(i);
   const x = get("box_x") as number | null;
   const labels = get("labels") as string | null;
+  // Entries from before it was measured lack the column.
+  const presence = batch.getChild("face_presence")?.get(i) as number | null | undefined;
   return {
     index: get("index") as number,
     pts: Number(get("pts") as bigint),
@@ -32,6 +34,7 @@ function rowAt(batch: RecordBatch, i: number): Row {
             height: get("box_height") as number,
           },
     score: get("score") as number,
+    ...(typeof presence === "number" && { presence }),
     landmarks: floats(get("landmarks")),
     q: floats(get("q")),
     z: get("z") as number | null,

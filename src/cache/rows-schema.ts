@@ -30,7 +30,8 @@ export const Q_TYPE = new FixedSizeList(4, new Field("item", new Float32(), fals
 
 /**
  * `index`, `pts` (µs), `status`, `track`, `shot`, the box in pixels, `score`, `landmarks` (x0, y0, x1, y1, … in pixels),
- * `q` (four quadrant probabilities), `z` (position in the z shards), `labels` (JSON text).
+ * `q` (four quadrant probabilities), `z` (position in the z shards), `labels` (JSON text),
+ * `face_presence` (0..1; null where it was not measured).
  */
 export const ROWS_SCHEMA = new Schema([
   new Field("index", new Int32(), false),
@@ -47,4 +48,5 @@ export const ROWS_SCHEMA = new Schema([
   new Field("q", Q_TYPE, true),
   new Field("z", new Int32(), true),
   new Field("labels", new Utf8(), true),
+  new Field("face_presence", new Float64(), true),
 ]);

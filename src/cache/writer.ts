@@ -90,7 +90,7 @@ export class LatentWriter implements AsyncDisposable {
    */
   async append(latent: Latent, labels: Json | null = latent.label ? { ...latent.label } : null): Promise<void> {
     const name = `frame ${latent.index} (pts ${latent.pts} µs), track ${latent.track}`;
-    const { index, pts, status, track, shot, box, score, landmarks, q } = latent;
+    const { index, pts, status, track, shot, box, score, presence, landmarks, q } = latent;
     if (q !== null && q.length !== 4) throw new PipeError(`${name}: q has ${q.length} values instead of 4.`);
     if (latent.z === null && latent.place !== undefined)
       throw new PipeError(`${name}: its values were left on disk, so that they cannot be stored again.`, {
@@ -104,7 +104,20 @@ export class LatentWriter implements AsyncDisposable {
       await this.#z.append(latent.z, name);
       z = this.#zCount++;
     }
-    this.#rows.push({ index, pts, status, track, shot, box, score, landmarks, q, z, labels });
+    this.#rows.push({
+      index,
+      pts,
+      status,
+      track,
+      shot,
+      box,
+      score,
+      ...(presence !== undefined && { presence }),
+      landmarks,
+      q,
+      z,
+      labels,
+    });
     if (this.#rows.length === ROWS_BATCH) await this.#endRows();
   }
 

@@ -17,7 +17,7 @@ import { fromHere, nextCommand } from "./next.ts";
 export default defineStage({
   name: "cache-latents",
   summary: "latent* → one cache entry: rows and z as Arrow shards, published whole or not at all",
-  version: 1,
+  version: 2,
   takes: "latent",
   gives: "artifact",
   options: z.strictObject({

@@ -113,7 +113,18 @@ async function modelOf(models: string, { preset }: { preset: string }, { name, c
 }
 
 function latentOf(crop: Crop, encoded: EncodedImage | null, shape: readonly number[]): Latent {
-  const { index, pts, status, track, shot, box, score, landmarks, label } = crop;
-  const subject = { index, pts, status, track, shot, box, score, landmarks, ...(label && { label }) };
+  const { index, pts, status, track, shot, box, score, presence, landmarks, label } = crop;
+  const subject = {
+    index,
+    pts,
+    status,
+    track,
+    shot,
+    box,
+    score,
+    ...(presence !== undefined && { presence }),
+    landmarks,
+    ...(label && { label }),
+  };
   return { kind: "latent", ...subject, z: encoded?.z ?? null, shape, q: encoded?.q ?? null };
 }

@@ -147,8 +147,19 @@ function scoresOf(
 }
 
 function predictionOf(crop: Crop, score: FaceScore | null): Prediction {
-  const { index, pts, status, track, shot, box, score: found, landmarks, label, image } = crop;
-  const subject = { index, pts, status, track, shot, box, score: found, landmarks, ...(label && { label }) };
+  const { index, pts, status, track, shot, box, score: found, presence, landmarks, label, image } = crop;
+  const subject = {
+    index,
+    pts,
+    status,
+    track,
+    shot,
+    box,
+    score: found,
+    ...(presence !== undefined && { presence }),
+    landmarks,
+    ...(label && { label }),
+  };
   return {
     kind: "prediction",
     ...subject,

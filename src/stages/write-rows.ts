@@ -13,7 +13,7 @@ const FORMATS = ["jsonl", "csv"] as const;
 export default defineStage({
   name: "write-rows",
   summary: "crop* or latent* → one JSONL or CSV file a source, to look at",
-  version: 2,
+  version: 3,
   takes: ["crop", "latent"],
   gives: "artifact",
   options: z.strictObject({
@@ -54,6 +54,7 @@ const COLUMNS = [
   "box_width",
   "box_height",
   "score",
+  "face_presence",
   "landmarks",
   "q",
   "valence",
@@ -63,7 +64,7 @@ const COLUMNS = [
 type Row = Record<(typeof COLUMNS)[number], Json>;
 
 function rowOf(record: Crop | Latent): Row {
-  const { index, pts, status, track, shot, box, score, landmarks, label } = record;
+  const { index, pts, status, track, shot, box, score, presence, landmarks, label } = record;
   return {
     index,
     pts,
@@ -75,6 +76,7 @@ function rowOf(record: Crop | Latent): Row {
     box_width: box?.width ?? null,
     box_height: box?.height ?? null,
     score,
+    face_presence: presence ?? null,
     landmarks: landmarks && Array.from(landmarks),
     q: record.kind === "latent" && record.q !== null ? Array.from(record.q) : null,
     valence: label?.valence ?? null,

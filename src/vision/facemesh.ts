@@ -5,14 +5,22 @@ import type { Box, Image } from "../records.ts";
 import { runInBatches } from "./batches.ts";
 import { bundled, type RunOptions, runOptions } from "./models.ts";
 
-/** Pixels of a face → its 68 landmarks. */
+/** What FaceMesh sees in a square. */
+export interface MeshFace {
+  /** x0, y0, …, x67, y67 in pixels of the frame that the square was cut from, in the order of iBUG 300-W. */
+  readonly landmarks: Float32Array;
+  /** How sure the network is that there is a face, 0..1. */
+  readonly presence: number;
+}
+
+/** Pixels of a face → its 68 landmarks, and whether it is one. */
 export interface FaceMesh extends AsyncDisposable {
   readonly name: string;
   readonly digest: string;
   /** The square around a detected face as the network reads it. */
   prepare(image: Image, face: Box): Promise<FaceSquare>;
-  /** x0, y0, …, x67, y67 of each face in pixels of the frame it was cut from, in the order of iBUG 300-W. */
-  landmarks(squares: readonly FaceSquare[]): Promise<Float32Array[]>;
+  /** One answer for each square, in order. */
+  look(squares: readonly FaceSquare[]): Promise<MeshFace[]>;
 }
 
 export interface FaceSquare {
@@ -26,13 +34,19 @@ const GROWTH = 1.5;
 
 /**
  * FaceMesh (Kartynnik et al., Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs, 2019): 192 × 192
- * RGB in 0..1 → 468 points (x, y, z), of which 68 are kept. The square is upright: faces that lean by more than about
+ * RGB in 0..1 → 468 points (x, y, z), of which 68 are kept, and a probability that a face is there (`output_faceflag`). The square is upright: faces that lean by more than about
  * 30 degrees are fitted less well than with MediaPipe, which turns the square to the eyes.
  */
 export async function openFaceMesh(options: RunOptions): Promise<FaceMesh> {
-  const model = await loadGraphModel(bundled("facemesh"), { anyBatch: true, outputs: ["output_mesh"] });
+  const model = await loadGraphModel(bundled("facemesh"), {
+    anyBatch: true,
+    outputs: ["output_mesh", "output_faceflag"],
+  });
   const compiled = compile(
-    ({ pixels }) => ({ mesh: model.program({ input_1: tf.div(tf.cast(pixels!, "float32"), 255) }).output_mesh! }),
+    ({ pixels }) => {
+      const out = model.program({ input_1: tf.div(tf.cast(pixels!, "float32"), 255) });
+      return { mesh: out.output_mesh!, presence: out.output_faceflag! };
+    },
     { name: "facemesh", ...runOptions(options) },
   );
   return {
@@ -48,16 +62,17 @@ export async function openFaceMesh(options: RunOptions): Promise<FaceMesh> {
       };
       return { box, input: await cropResize(image, box, { width: SIZE, height: SIZE }) };
     },
-    async landmarks(squares) {
+    async look(squares) {
       const outputs = await runInBatches(
         compiled,
         "pixels",
         squares.map(({ input }) => input),
       );
-      return outputs.map(({ mesh }, i) => {
+      return outputs.map(({ mesh, presence }, i) => {
         const { x, y, width } = squares[i]!.box;
         const scale = width / SIZE;
-        return Float32Array.from(MESH_68.flatMap((p) => [x + mesh![p * 3]! * scale, y + mesh![p * 3 + 1]! * scale]));
+        const points = MESH_68.flatMap((p) => [x + mesh![p * 3]! * scale, y + mesh![p * 3 + 1]! * scale]);
+        return { landmarks: Float32Array.from(points), presence: presence![0]! };
       });
     },
     async [Symbol.asyncDispose]() {

@@ -4,8 +4,9 @@ import type { Crop, Frame, Status } from "../records.ts";
 import { grouped, mapAhead } from "./ahead.ts";
 import { anclafBox, grownBox } from "./boxes.ts";
 import type { Detection, Detector } from "./detector.ts";
-import type { FaceMesh } from "./facemesh.ts";
+import type { FaceMesh, MeshFace } from "./facemesh.ts";
 import type { Prepared } from "./prepared.ts";
+import { createPresence } from "./presence.ts";
 import { resample } from "./resample.ts";
 import { createShots, type Thumbnail, thumbnail } from "./shots.ts";
 import { createTracker } from "./tracker.ts";
@@ -27,6 +28,10 @@ export interface SubjectOptions {
   readonly shotThreshold: number;
   /** Seconds that a track outlives its last detection. */
   readonly maxGap: number;
+  /** With a mesh: what {@link createPresence} asks of a face. */
+  readonly minPresence?: number;
+  /** With a mesh: boxes are cut by its landmarks; else it only tells faces from other things. */
+  readonly byLandmarks?: boolean;
 }
 
 /** Pixels that one batch may hold, whatever its frames' size. */
@@ -36,13 +41,15 @@ const PREPARED_AHEAD = 4;
 
 /**
  * Finds, tracks and cuts the subjects of a video. Each frame gives at least one row: `ok` (cut), `too_small`,
- * `low_score` (a track's weak continuation, or the best candidate of a frame without subjects) or `no_face`. Rows come by
- * frame, then by track id; a frame's rows beyond the first are added to the ledger as `extra`.
+ * `low_score` (a track's weak continuation, or the best candidate of a frame without subjects), `low_presence` (the mesh
+ * sees no face there; its track goes on) or `no_face`. Rows come by frame, then by track id; a frame's rows beyond the
+ * first are added to the ledger as `extra`.
  *
  * While the detector works on one batch of frames the next is received and resized and the one before is cut; at most
  * five batches are held. Rows do not depend on the batch size. Frames that were lent are given back when they are cut.
  *
- * @param mesh when given, crops follow the ANCLaF rule on its 68 landmarks, which the rows then carry.
+ * @param mesh when given, rows say whether it sees a face; with `byLandmarks`, crops follow the ANCLaF rule on its 68
+ *   landmarks, which the rows then carry.
  */
 export async function* cropSubjects(
   frames: AsyncIterable<Frame>,
@@ -66,7 +73,8 @@ export async function* cropSubjects(
     },
     signal,
   );
-  const cut = mapAhead(track(detected, options), 2, (rows) => cutOut(rows, options, mesh), signal);
+  const looked = mapAhead(track(detected, options), 2, (rows) => lookAt(rows, mesh), signal);
+  const cut = mapAhead(chosen(looked, options), 2, (rows) => cutOut(rows, options), signal);
   for await (const batch of cut)
     for (const crops of batch) {
       ledger.add("extra", crops.length - 1);
@@ -82,9 +90,11 @@ type InShot = PreparedFrame & { readonly shot: number };
 type Detected = InShot & { readonly detections: readonly Detection[] };
 /** A row before its pixels are cut. */
 type Row = Omit<Crop, "image">;
-interface Rows {
+/** With what the mesh sees in each that may be cut. */
+type Looked = Row & { readonly seen?: MeshFace };
+interface Rows<R extends Row = Row> {
   readonly frame: Frame;
-  readonly rows: readonly Row[];
+  readonly rows: readonly R[];
 }
 
 async function prepare(detector: Detector, frame: Frame): Promise<PreparedFrame> {
@@ -119,7 +129,7 @@ function rowsOf(
   { frame, shot }: Detected,
   detections: readonly Detection[],
   tracks: readonly number[],
-  { minScore, minSize, most }: SubjectOptions,
+  { minScore, minSize }: SubjectOptions,
 ): Row[] {
   const { index, pts, image } = frame;
   const row = (status: Status, track: number, found: Detection | null): Row => ({
@@ -139,26 +149,59 @@ function rowsOf(
   const rows = detections
     .map((found, i) => row(statusOf(found), tracks[i]!, found))
     .filter(({ track }) => track >= 0)
-    .sort((a, b) => Number(b.status === "ok") - Number(a.status === "ok") || a.track - b.track)
-    .slice(0, most)
     .sort((a, b) => a.track - b.track);
   if (rows.length > 0) return rows;
   const best = detections.reduce<Detection | null>((a, b) => (a && a.score >= b.score ? a : b), null);
   return [row(best ? "low_score" : "no_face", -1, best)];
 }
 
-async function cutOut(
-  batch: readonly Rows[],
-  options: SubjectOptions,
-  mesh: FaceMesh | undefined,
-): Promise<(readonly Crop[])[]> {
-  const landmarks = mesh && (await meshOf(batch, mesh));
+/** What the mesh sees in every row that may be cut. */
+async function lookAt(batch: readonly Rows[], mesh: FaceMesh | undefined): Promise<readonly Rows<Looked>[]> {
+  if (mesh === undefined) return batch;
+  const faces = batch.flatMap(({ frame, rows }) =>
+    rows.filter(({ status }) => status === "ok").map((row) => ({ row, image: frame.image })),
+  );
+  const squares = await Promise.all(faces.map(({ row, image }) => mesh.prepare(image, row.box!)));
+  const found = await mesh.look(squares);
+  const seen = new Map(faces.map(({ row }, i) => [row, found[i]!]));
+  return batch.map(({ frame, rows }) => ({
+    frame,
+    rows: rows.map((row) => {
+      const face = seen.get(row);
+      return face === undefined ? row : { ...row, presence: face.presence, seen: face };
+    }),
+  }));
+}
+
+/** Refuses what is no face, then keeps the `most`: what will be cut before what will not, those tracked longest first. */
+async function* chosen(
+  batches: AsyncIterable<readonly Rows<Looked>[]>,
+  { minPresence = 0, most }: SubjectOptions,
+): AsyncGenerator<Rows<Looked>[], void, void> {
+  const presence = createPresence(minPresence);
+  for await (const batch of batches)
+    yield batch.map(({ frame, rows }) => ({
+      frame,
+      rows: rows
+        .map((row): Looked => {
+          if (row.seen === undefined) return row;
+          const { track, pts, box, seen } = row;
+          const face = { track, pts, size: Math.min(box!.width, box!.height), presence: seen.presence };
+          return presence.accepts(face) ? row : { ...row, status: "low_presence" };
+        })
+        .sort((a, b) => Number(b.status === "ok") - Number(a.status === "ok") || a.track - b.track)
+        .slice(0, most)
+        .sort((a, b) => a.track - b.track),
+    }));
+}
+
+async function cutOut(batch: readonly Rows<Looked>[], options: SubjectOptions): Promise<(readonly Crop[])[]> {
   const crops = await Promise.all(
     batch.map(({ frame, rows }) =>
       Promise.all(
-        rows.map(async (row) => {
+        rows.map(async ({ seen, ...row }) => {
           if (row.status !== "ok") return { ...row, image: null };
-          const points = landmarks?.get(row);
+          const points = options.byLandmarks ? seen?.landmarks : undefined;
           const box = (points && anclafBox(points, frame.image)) ?? grownBox(row.box!, options.margin, frame.image)!;
           const image = await resample(frame.image, box, { width: options.size, height: options.size });
           return { ...row, ...(points && { landmarks: points }), image };
@@ -168,14 +211,4 @@ async function cutOut(
   );
   for (const { frame } of batch) giveBack(frame.image);
   return crops;
-}
-
-/** The 68 landmarks of every row that will be cut. */
-async function meshOf(batch: readonly Rows[], mesh: FaceMesh): Promise<Map<Row, Float32Array>> {
-  const faces = batch.flatMap(({ frame, rows }) =>
-    rows.filter(({ status }) => status === "ok").map((row) => ({ row, image: frame.image })),
-  );
-  const squares = await Promise.all(faces.map(({ row, image }) => mesh.prepare(image, row.box!)));
-  const found = await mesh.landmarks(squares);
-  return new Map(faces.map(({ row }, i) => [row, found[i]!]));
 }

@@ -14,8 +14,9 @@ test("pyarrow finds the rows and latents that we read, in the same bytes", async
     expect(files).toEqual(found.sha256);
     const { rows } = await readAll(path);
     expect(
-      rows.map(({ box, landmarks, q, ...row }) => ({
+      rows.map(({ box, presence, landmarks, q, ...row }) => ({
         ...row,
+        face_presence: presence ?? null,
         box_x: box?.x ?? null,
         box_y: box?.y ?? null,
         box_width: box?.width ?? null,

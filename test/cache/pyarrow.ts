@@ -14,6 +14,7 @@ export function exactLatents(): Latent[] {
       track: 0,
       box: { x: i / 4, y: -i, width: 20.5, height: 30 },
       score: 0.5 + i / 16,
+      ...(i !== 4 && { presence: 1 - i / 8 }),
       landmarks: i === 1 ? null : Float32Array.of(i, i / 2),
       z: Float32Array.from({ length: 6 }, (_, k) => i + k / 8),
       q: i === 2 ? null : Float32Array.of(0.5, 0.25, 0.125, 0.125),

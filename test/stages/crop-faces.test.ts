@@ -51,7 +51,7 @@ test("drawn faces: tracked, cut, counted; the same bytes for every batch size", 
   for (const { image, frame, landmarks } of rows) {
     expect(image).toMatchObject({ width: 128, height: 128 });
     expect(frame).toEqual({ width: 640, height: 360 });
-    expect(landmarks!.length).toBe(12);
+    expect(landmarks!.length).toBe(136);
   }
   for (const batch of [2, 3, 8]) expect(await crops(cropFaces({ batch }), images, context)).toEqual(rows);
 });
@@ -95,11 +95,42 @@ test("no frames, no rows", async () => {
 test("crop: landmarks follows the mesh, whose 68 points the rows carry", async () => {
   const images = [await drawn(640, 360, face(300, 180, 100))];
   await using context = looseContext();
-  const [boxed] = await crops(cropFaces({}), images, context);
-  const [meshed] = await crops(cropFaces({ crop: "landmarks", size: 96 }), images, context);
+  const [boxed] = await crops(cropFaces({ crop: "box" }), images, context);
+  expect(boxed!.landmarks!.length).toBe(12);
+  const [meshed] = await crops(cropFaces({ size: 96 }), images, context);
   expect(meshed).toMatchObject({ status: "ok", box: boxed!.box, image: { width: 96, height: 96 } });
   expect(meshed!.landmarks!.length).toBe(136);
   expect(context.facts.detector).toMatchObject({ landmarks: "facemesh" });
+});
+
+test("what only looks like a face is not cut: a weight, a drum", async () => {
+  const rings = [
+    [120, "#222"],
+    [95, "#333"],
+    [30, "#999"],
+    [12, "#111"],
+  ].map(([radius, fill]) => `<circle cx="320" cy="180" r="${radius}" fill="${fill}"/>`);
+  const drum = `<ellipse cx="320" cy="160" rx="110" ry="120" fill="#e8d8c0"/>
+    <circle cx="280" cy="130" r="14" fill="#333"/><circle cx="360" cy="130" r="14" fill="#333"/>`;
+  const images = [await drawn(640, 360, rings.join("")), await drawn(640, 360, drum)];
+  await using context = looseContext();
+  for (const crop of ["box", "landmarks"] as const) {
+    const rows = await crops(cropFaces({ crop }), images, context);
+    expect(rows.map(({ status }) => status)).toEqual(["low_presence", "low_presence"]);
+    for (const { presence, score, image, track } of rows) {
+      expect(presence).toBeLessThan(0.05);
+      expect(score).toBeGreaterThan(0.5);
+      expect(track).toBeGreaterThanOrEqual(0);
+      expect(image).toBeNull();
+    }
+  }
+  const unasked = await crops(cropFaces({ crop: "box", minPresence: 0 }), images, context);
+  expect(unasked.map(({ status, presence }) => [status, presence])).toEqual([
+    ["ok", undefined],
+    ["ok", undefined],
+  ]);
+  const [face1] = await crops(cropFaces({ minPresence: 0.9 }), [await drawn(640, 360, face(300, 180, 100))], context);
+  expect(face1).toMatchObject({ status: "ok", presence: expect.any(Number) });
 });
 
 test("options: unknown and wrong ones are refused at once; what only changes speed is left out of the key", () => {
@@ -114,10 +145,11 @@ test("options: unknown and wrong ones are refused at once; what only changes spe
 test("the weights are part of the key: each network's digest by its role", async () => {
   const sha = expect.stringMatching(/^[0-9a-f]{64}$/);
   const faces = await cropFaces.models!(cropFaces.options.parse({}));
-  const landmarks = await cropFaces.models!(cropFaces.options.parse({ crop: "landmarks" }));
+  const boxes = await cropFaces.models!(cropFaces.options.parse({ crop: "box", minPresence: 0 }));
   const bodies = await cropBodies.models!(cropBodies.options.parse({}));
-  expect(faces).toEqual({ detector: sha });
-  expect(landmarks).toEqual({ ...faces, facemesh: sha });
+  expect(boxes).toEqual({ detector: sha });
+  expect(faces).toEqual({ ...boxes, facemesh: sha });
+  expect(await cropFaces.models!(cropFaces.options.parse({ crop: "box" }))).toEqual(faces);
   expect(bodies).toEqual({ detector: sha });
   expect(bodies.detector).not.toBe(faces.detector);
 });

@@ -29,6 +29,7 @@ const RECORDS: Latent[] = [
     shot: 1,
     box: { x: -1.25, y: 0.5, width: 20.1, height: 30 },
     score: 0.875,
+    presence: 0.5,
     landmarks: Float32Array.of(1.5, -2, 3, 0.25),
     z: Float32Array.of(9, 9),
     shape: [2],
@@ -66,17 +67,18 @@ const RECORDS: Latent[] = [
 ];
 
 const JSONL = `\
-{"index":7,"pts":233567,"status":"ok","track":2,"shot":1,"box_x":-1.25,"box_y":0.5,"box_width":20.1,"box_height":30,"score":0.875,"landmarks":[1.5,-2,3,0.25],"q":[0.5,0.25,0.25,0],"valence":-3.5,"arousal":8}
-{"index":7,"pts":233567,"status":"too_small","track":3,"shot":1,"box_x":4,"box_y":5,"box_width":6,"box_height":7,"score":0.5,"landmarks":null,"q":null,"valence":null,"arousal":null}
-{"index":8,"pts":266934,"status":"no_face","track":-1,"shot":0,"box_x":null,"box_y":null,"box_width":null,"box_height":null,"score":0,"landmarks":null,"q":null,"valence":null,"arousal":null}
+{"index":7,"pts":233567,"status":"ok","track":2,"shot":1,"box_x":-1.25,"box_y":0.5,"box_width":20.1,"box_height":30,"score":0.875,"face_presence":0.5,"landmarks":[1.5,-2,3,0.25],"q":[0.5,0.25,0.25,0],"valence":-3.5,"arousal":8}
+{"index":7,"pts":233567,"status":"too_small","track":3,"shot":1,"box_x":4,"box_y":5,"box_width":6,"box_height":7,"score":0.5,"face_presence":null,"landmarks":null,"q":null,"valence":null,"arousal":null}
+{"index":8,"pts":266934,"status":"no_face","track":-1,"shot":0,"box_x":null,"box_y":null,"box_width":null,"box_height":null,"score":0,"face_presence":null,"landmarks":null,"q":null,"valence":null,"arousal":null}
 `;
 
-const HEADER = "index,pts,status,track,shot,box_x,box_y,box_width,box_height,score,landmarks,q,valence,arousal";
+const HEADER =
+  "index,pts,status,track,shot,box_x,box_y,box_width,box_height,score,face_presence,landmarks,q,valence,arousal";
 const CSV = `\
 ${HEADER}
-7,233567,ok,2,1,-1.25,0.5,20.1,30,0.875,"[1.5,-2,3,0.25]","[0.5,0.25,0.25,0]",-3.5,8
-7,233567,too_small,3,1,4,5,6,7,0.5,,,,
-8,266934,no_face,-1,0,,,,,0,,,,
+7,233567,ok,2,1,-1.25,0.5,20.1,30,0.875,0.5,"[1.5,-2,3,0.25]","[0.5,0.25,0.25,0]",-3.5,8
+7,233567,too_small,3,1,4,5,6,7,0.5,,,,,
+8,266934,no_face,-1,0,,,,,0,,,,,
 `;
 
 const readJsonl = (text: string): unknown[] =>

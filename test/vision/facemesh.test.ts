@@ -24,8 +24,8 @@ describe.skipIf(!hasMedia)("on a portrait", () => {
     face = (await detect(detector, [image]))[0]![0]!;
     await detector[Symbol.asyncDispose]();
     mesh = await openFaceMesh({});
-    const [landmarks] = await mesh.landmarks([await mesh.prepare(image, face.box)]);
-    points = Array.from({ length: 68 }, (_, i) => [landmarks![2 * i]!, landmarks![2 * i + 1]!]);
+    const [seen] = await mesh.look([await mesh.prepare(image, face.box)]);
+    points = Array.from({ length: 68 }, (_, i) => [seen!.landmarks[2 * i]!, seen!.landmarks[2 * i + 1]!]);
   });
   afterAll(() => mesh?.[Symbol.asyncDispose]());
 
@@ -89,8 +89,8 @@ describe.skipIf(!hasMedia)("on a portrait", () => {
     const squares = await Promise.all(
       [0, 8, -12].map((dx) => mesh.prepare(image, { ...face.box, x: face.box.x + dx })),
     );
-    const together = await mesh.landmarks(squares);
-    for (const [i, square] of squares.entries()) expect((await mesh.landmarks([square]))[0]).toEqual(together[i]);
-    expect(await mesh.landmarks([])).toEqual([]);
+    const together = await mesh.look(squares);
+    for (const [i, square] of squares.entries()) expect((await mesh.look([square]))[0]).toEqual(together[i]);
+    expect(await mesh.look([])).toEqual([]);
   });
 });

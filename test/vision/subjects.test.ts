@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { Ledger } from "../../src/ledger.ts";
 import type { Crop, Frame } from "../../src/records.ts";
 import type { Detection, Detector } from "../../src/vision/detector.ts";
+import type { FaceMesh } from "../../src/vision/facemesh.ts";
 import { cropSubjects, type SubjectOptions } from "../../src/vision/subjects.ts";
 
 const WIDTH = 60;
@@ -67,12 +68,23 @@ function fake(scenes: readonly Scene[], fail = -1) {
   return { detector, frames, state };
 }
 
-async function run(scenes: readonly Scene[], changed: Partial<SubjectOptions> = {}) {
+/** A mesh that is as sure of a face as its box is high, in thousandths. */
+const mesh: FaceMesh = {
+  name: "fake mesh",
+  digest: "",
+  prepare: async (input, box) => ({ box, input }),
+  look: async (squares) =>
+    squares.map(({ box }) => ({ presence: box.height / 1000, landmarks: Float32Array.of(1, 1, 9, 21) })),
+  async [Symbol.asyncDispose]() {},
+};
+
+async function run(scenes: readonly Scene[], changed: Partial<SubjectOptions> = {}, withMesh = false) {
   const { detector, frames, state } = fake(scenes);
   const ledger = new Ledger();
   const context = { ledger, signal: new AbortController().signal };
   const crops: Crop[] = [];
-  for await (const crop of cropSubjects(frames(), { detector }, { ...options, ...changed }, context)) crops.push(crop);
+  const networks = { detector, ...(withMesh && { mesh }) };
+  for await (const crop of cropSubjects(frames(), networks, { ...options, ...changed }, context)) crops.push(crop);
   expect(state.closed).toBe(1);
   return { crops, ledger, state };
 }
@@ -137,6 +149,39 @@ describe("cropSubjects", () => {
       [0, 0, "ok", 0],
       [1, 1, "ok", 0],
     ]);
+  });
+
+  test("where the mesh sees no face the row says so, keeps its track, and makes room for a face", async () => {
+    const presence = { minPresence: 0.2 };
+    const scenes = [
+      { found: [at(0, 0.9, 10), at(30, 0.9, 25)] },
+      { found: [at(0, 0.9, 10), at(30, 0.3, 25)] },
+      { found: [at(0, 0.9, 10), at(30, 0.9, 24)] },
+    ].map((scene) => ({ found: scene.found.map((one) => ({ ...one, box: { ...one.box, width: 50 } })) }));
+    const { crops } = await run(scenes, presence, true);
+    expect(crops.map(({ track, status, presence }) => [track, status, presence])).toEqual([
+      [0, "ok", 0.025],
+      [1, "low_presence", 0.01],
+      [0, "low_score", undefined],
+      [1, "low_presence", 0.01],
+      [0, "ok", 0.024],
+      [1, "low_presence", 0.01],
+    ]);
+    const { crops: one } = await run(scenes, { ...presence, most: 1 }, true);
+    expect(one.map(({ track, status }) => [track, status])).toEqual([
+      [0, "ok"],
+      [0, "low_score"],
+      [0, "ok"],
+    ]);
+  });
+
+  test("by landmarks, the mesh's points are cut and carried; else the detector's", async () => {
+    const scenes = [{ found: [at(20)] }];
+    const [meshed] = (await run(scenes, { byLandmarks: true }, true)).crops;
+    expect([...meshed!.landmarks!]).toEqual([1, 1, 9, 21]);
+    const [boxed] = (await run(scenes, {}, true)).crops;
+    expect([...boxed!.landmarks!]).toEqual([20, 5]);
+    for (const { presence } of [meshed!, boxed!]) expect(presence).toBe(0.01);
   });
 
   test("a cut ends every track, a flash none", async () => {

@@ -31,8 +31,9 @@ export function columns(scale: ScoreScale): readonly Column[] {
     open("box_width", "FLOAT", ({ box }) => box?.width ?? null),
     open("box_height", "FLOAT", ({ box }) => box?.height ?? null),
     needed("status", "STRING", ({ status }) => status),
-    // The detector's, 0..1.
+    // The detector's, and the landmark network's, 0..1.
     needed("score", "FLOAT", ({ score }) => score),
+    open("face_presence", "FLOAT", ({ presence }) => presence ?? null),
     // The model's native units: as it said them, and smoothed.
     open("valence", "FLOAT", ({ valence }) => valence),
     open("arousal", "FLOAT", ({ arousal }) => arousal),
