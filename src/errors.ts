@@ -16,6 +16,26 @@ export class PipeError extends Error {
   }
 }
 
+/** What the system answered when a file was asked for, as a clause; undefined for other errors. */
+function systemWords(error: Error): string | undefined {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined) return undefined;
+  const words = SYSTEM[code];
+  return words && `${words} (${code})`;
+}
+
+const SYSTEM: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  ENOTDIR: "a part of its path is a file, not a folder",
+  EISDIR: "it is a folder, not a file",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  ELOOP: "its symbolic links go in a circle",
+  ENAMETOOLONG: "its name is too long",
+  EMFILE: "too many files are open",
+  EIO: "the disk reported an error",
+};
+
 /** What to put in a report, on one line: a PipeError's words and what to do, any other error's name and message. */
 export function reasonOf(error: unknown): string {
   if (error instanceof PipeError)
@@ -23,6 +43,6 @@ export function reasonOf(error: unknown): string {
       .filter(Boolean)
       .join(" ")
       .replace(/\s*\n\s*/g, " ");
-  if (error instanceof Error) return `${error.name}: ${error.message}`;
+  if (error instanceof Error) return systemWords(error) ?? `${error.name}: ${error.message}`;
   return String(error);
 }

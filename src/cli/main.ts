@@ -7,9 +7,10 @@ import { version } from "../pipelines/package.ts";
 import { exportCommand } from "./export.ts";
 import { listCommand } from "./list.ts";
 import { NAMES, unknownCommand } from "./names.ts";
+import { known } from "./pipelines.ts";
 import { planCommand } from "./plan.ts";
 import { runCommand } from "./run.ts";
-import type { Session } from "./session.ts";
+import { printable, type Session } from "./session.ts";
 import { showCommand } from "./show.ts";
 import { synthCommand } from "./synth.ts";
 import { verifyCommand } from "./verify.ts";
@@ -18,7 +19,7 @@ import { verifyCommand } from "./verify.ts";
 export async function main(session: Session): Promise<number> {
   try {
     const first = session.args.find((arg) => !arg.startsWith("-"));
-    if (first !== undefined && !NAMES.includes(first)) throw unknownCommand(first);
+    if (first !== undefined && first !== "help" && !NAMES.includes(first)) throw await unknown(first, session);
     const said = await parse(session);
     if (said) session.out(`${said}\n`);
   } catch (error) {
@@ -28,12 +29,28 @@ export async function main(session: Session): Promise<number> {
   return session.exitCode;
 }
 
+/** A pipeline's name, where a command is to stand, is what people type most. */
+async function unknown(name: string, session: Session): Promise<PipeError> {
+  const { pipelines } = await known(session).catch(() => ({ pipelines: {} }));
+  if (!Object.hasOwn(pipelines, name)) return unknownCommand(name);
+  const typed = session.args.map(printable).join(" ");
+  return new PipeError(`"${name}" is a pipeline, not a command.`, { hint: `Run it: pipe run ${typed}` });
+}
+
+/** `pipe help run score` is `pipe run score --help`. */
+function words({ args }: Session): string[] {
+  const [first, ...others] = args;
+  return first === "help" ? [...others, "--help"] : [...args];
+}
+
 async function parse(session: Session): Promise<string> {
   let said = "";
   const parser = yargs()
     .scriptName("pipe")
     .usage("pipe COMMAND [options]\n\nData pipelines for affect recognition in video.")
     .version(version())
+    .alias({ help: "h", version: "v" })
+    .updateStrings({ "Not enough arguments following: %s": "--%s needs a value" })
     .exitProcess(false)
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     // Names are taken as they are written; "--no-x" is for booleans alone.
@@ -46,7 +63,7 @@ async function parse(session: Session): Promise<string> {
   for (const make of [runCommand, planCommand, listCommand, showCommand, verifyCommand, exportCommand, synthCommand])
     parser.command(make(session));
   parser.demandCommand(1, "Name a command.");
-  await parser.parseAsync([...session.args], {}, (_error, _argv, output) => {
+  await parser.parseAsync(words(session), {}, (_error, _argv, output) => {
     said = output;
   });
   return said;

@@ -60,10 +60,12 @@ export function pipelineCommand(
             command: pipeline.name,
             describe: pipeline.about,
             options: { ...paramOptions(pipeline.params), ...options, ...SET_OPTION, ...FILE_OPTION },
-            run(given) {
-              const values = Object.fromEntries(
+            takesWords: pipeline.params.some(({ name }) => name === "input"),
+            run(given, words) {
+              const values: Record<string, Json | undefined> = Object.fromEntries(
                 pipeline.params.map(({ name }) => [name, given[name] as Json | undefined]),
               );
+              if (words.length > 0) values.input = inputOf(pipeline, values.input, words);
               if (given.watch !== undefined) watched(pipeline, values, String(given.watch));
               const bound = bind(pipeline, stages, values, (given.set ?? []) as string[]);
               return run(given, { pipeline, bound, stages });
@@ -81,11 +83,20 @@ export function pipelineCommand(
               : new PipeError(`There is no pipeline "${name}".`, { hint: suggest(String(name), names, "Pipelines") });
           },
         })
-        .usage(`pipe ${verb} NAME [options]\n\n${describe}`)
+        .usage(`pipe ${verb} NAME [INPUT …] [options]\n\n${describe}`)
         .options(FILE_OPTION);
     },
     handler() {},
   };
+}
+
+/** Words after a pipeline's name are what `--input` takes. */
+function inputOf({ name, params }: Pipeline, given: Json | undefined, words: readonly string[]): Json {
+  const { array } = params.find((param) => param.name === "input")!;
+  const all = [...[(given ?? []) as string | string[]].flat(), ...words];
+  if (array) return all;
+  if (all.length === 1) return all[0]!;
+  throw new PipeError(`${name} reads one input, and ${all.length} are named: ${all.join(", ")}.`);
 }
 
 /** The folder that is watched is the pipeline's input. */

@@ -26,32 +26,62 @@ export interface Command {
   readonly describe: string;
   readonly positionals?: Readonly<Record<string, Options & { type: "string" }>>;
   readonly options?: Readonly<Record<string, Options>>;
-  run(given: Given): Promise<void> | void;
+  /** It takes words beyond its name, as many as there are. */
+  readonly takesWords?: boolean;
+  run(given: Given, words: readonly string[]): Promise<void> | void;
+}
+
+/** `verify <dir>` as yargs is told of it: what is missing is for us to say. */
+const optional = (command: string): string => command.replace(/<(.+?)>/g, "[$1]");
+
+/** An option as yargs is told of it: which values are wrong or missing is for us to say. */
+function forYargs({ choices, ...option }: Options): Options {
+  const described = choices && `${option.describe ?? ""} [choices: ${choices.join(", ")}]`;
+  return {
+    ...option,
+    ...(described && { describe: described }),
+    ...(option.type !== "boolean" && { requiresArg: true }),
+  };
 }
 
 /** A yargs command that refuses unknown options and superfluous words with the nearest valid name. */
-export function commandModule({ command, describe, positionals = {}, options = {}, run }: Command): CommandModule {
+export function commandModule({
+  command,
+  describe,
+  positionals = {},
+  options = {},
+  takesWords = false,
+  run,
+}: Command): CommandModule {
   const words = command.split(" ").filter((word) => !/^[<[]/.test(word)).length;
   return {
-    command,
+    command: optional(command),
     describe,
     builder(y: Argv) {
       for (const [name, positional] of Object.entries(positionals)) y.positional(name, positional);
-      return y.options(options as Record<string, Options>);
+      return y.options(Object.fromEntries(Object.entries(options).map(([name, option]) => [name, forYargs(option)])));
     },
     async handler(given) {
+      for (const [, name] of command.matchAll(/<(.+?)>/g))
+        if (given[name!] === undefined)
+          throw new PipeError(
+            `${command.split(" ")[0]} needs a name: pipe ${command.replace(/<(.+?)>/, name!.toUpperCase())}.`,
+            {
+              hint: capital(`${positionals[name!]?.describe ?? name}.`),
+            },
+          );
       const names = Object.keys(options);
-      const known = new Set(["_", "$0", "help", "version", ...Object.keys(positionals), ...names]);
+      const known = new Set(["_", "$0", "help", "h", "version", "v", ...Object.keys(positionals), ...names]);
       for (const { alias } of Object.values(options)) for (const other of [alias ?? []].flat()) known.add(other);
       const shown = (name: string) => (name.length === 1 ? `-${name}` : `--${name}`);
       for (const name of Object.keys(given))
         if (!known.has(name))
           throw new PipeError(`There is no option ${shown(name)}.`, { hint: suggest(name, names, "Options", "--") });
-      const extra = (given._ as unknown[]).slice(depth(given, words));
-      if (extra.length > 0)
+      for (const [name, option] of Object.entries(options)) checkOption(name, option, given[name]);
+      const extra = (given._ as unknown[]).slice(depth(given, words)).map(String);
+      if (extra.length > 0 && !takesWords)
         throw new PipeError(`"${extra[0]}" is one word too many.`, { hint: "Put quotes around a name with spaces." });
-      for (const [name, option] of Object.entries(options)) checkNumber(name, option, given[name]);
-      await run(given as Given);
+      await run(given as Given, extra);
     },
   };
 }
@@ -65,12 +95,18 @@ function depth(given: Given, words: number): number {
 /** Commands whose next word is a pipeline's name. */
 export const NESTED = new Set(["run", "plan", "show"]);
 
-function checkNumber(name: string, { type, array }: Options, value: unknown): void {
-  if (type !== "number" || value === undefined) return;
+function checkOption(name: string, { type, array, choices }: Options, value: unknown): void {
+  if (value === undefined) return;
   if (Array.isArray(value) && !array) throw new PipeError(`--${name} is given more than once.`);
-  if ([value].flat().some((each) => typeof each !== "number" || Number.isNaN(each)))
+  const values = [value].flat();
+  if (type === "number" && values.some((each) => typeof each !== "number" || Number.isNaN(each)))
     throw new PipeError(`--${name} takes a number.`);
+  const other = choices && values.find((each) => !choices.includes(each as string));
+  if (other !== undefined)
+    throw new PipeError(`--${name} takes one of ${choices!.join(", ")}, got ${JSON.stringify(other)}.`);
 }
+
+const capital = (text: string): string => text.replace(/^./, (c) => c.toUpperCase());
 
 /** A whole number of at least `least`, or undefined when it is not given. */
 export function whole(given: Given, name: string, least: number): number | undefined {

@@ -1,9 +1,9 @@
 import { PipeError } from "../errors.ts";
 import { type Rational, toMicros } from "./clock.ts";
 import { ProbeError, runProbe, safely, type Tools } from "./ffmpeg-tools.ts";
-import { CONTAINERS } from "./formats.ts";
 import { checkSize, type Orientation, orientationOf, squareSize, turnedSize, turnsOf, UPRIGHT } from "./geometry.ts";
 import type { Size } from "./images.ts";
+import { notAVideo } from "./not-a-video.ts";
 import type { Probe } from "./types.ts";
 
 export interface Probed {
@@ -46,10 +46,7 @@ export async function probeWithTools(
       checkSize(path, shown, shown, maxPixels);
     }
     const why = /not on whitelist/.test(error.log) ? "its format is none of those known" : error.message;
-    throw new PipeError(`${path}: cannot be opened as a video: ${why}.`, {
-      hint: `Known containers: ${CONTAINERS.join(", ")}. A playlist is not one of them; name the video itself.`,
-      cause: error,
-    });
+    throw notAVideo(path, why, error);
   });
   const { streams = [], format = {} } = JSON.parse(text) as { streams?: StreamFacts[]; format?: FormatFacts };
   const stream = streams.find((one) => one.codec_type === "video" && !one.disposition?.attached_pic);

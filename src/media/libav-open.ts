@@ -10,6 +10,7 @@ import { type Rational, toMicros } from "./clock.ts";
 import { CONTAINERS } from "./formats.ts";
 import { checkSize, type Orientation, orientationOf, squareSize, turnedSize, turnsOf, UPRIGHT } from "./geometry.ts";
 import type { Size } from "./images.ts";
+import { notAVideo } from "./not-a-video.ts";
 import type { Probe } from "./types.ts";
 
 /** AV_NOPTS_VALUE: the container gives no time. */
@@ -44,7 +45,7 @@ export function openVideo(path: string, fd: number, maxPixels: number): OpenVide
     const opened = format.openInputSync("fd:", null, options);
     // libav's answer to a format that is not on the list is "invalid argument".
     if (opened < 0)
-      throw unreadable(
+      throw notAVideo(
         path,
         opened === AVERROR_EINVAL ? "its format is none of those known" : FFmpegError.strerror(opened),
       );
@@ -52,7 +53,7 @@ export function openVideo(path: string, fd: number, maxPixels: number): OpenVide
     if (early) sizesOf(path, early, maxPixels);
     // As with open2Sync below: a dictionary given here is freed twice, and the process ends in a segmentation fault.
     const found = format.findStreamInfoSync();
-    if (found < 0) throw unreadable(path, FFmpegError.strerror(found));
+    if (found < 0) throw notAVideo(path, FFmpegError.strerror(found));
     const stream = videoOf(format);
     if (!stream)
       throw new PipeError(`${path}: there is no video in it${format.nbStreams > 0 ? ", only other streams" : ""}.`, {
@@ -90,7 +91,7 @@ export function openCodec(path: string, stream: Stream, maxPixels: number, threa
   const opened = context.open2Sync(codec);
   if (opened < 0) {
     context.freeContext();
-    throw unreadable(path, FFmpegError.strerror(opened));
+    throw notAVideo(path, FFmpegError.strerror(opened));
   }
   return context;
 }
@@ -142,10 +143,4 @@ function videoOf(format: FormatContext): Stream | undefined {
     (stream) =>
       stream.codecpar.codecType === AVMEDIA_TYPE_VIDEO && (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) === 0,
   );
-}
-
-function unreadable(path: string, why: string): PipeError {
-  return new PipeError(`${path}: cannot be opened as a video: ${why}.`, {
-    hint: `Known containers: ${CONTAINERS.join(", ")}. A playlist is not one of them; name the video itself.`,
-  });
 }

@@ -8,7 +8,7 @@ import { optionNames } from "./check.ts";
 import type { Param, Pipeline } from "./load.ts";
 import { fill, giverOf, wrongValue } from "./params.ts";
 import { nearest, suggest } from "./suggest.ts";
-import { issuesOf, optionMessage } from "./zod-words.ts";
+import { issueInWords, issuesOf, optionMessage } from "./zod-words.ts";
 
 /** A pipeline with every option known and checked: plain data, ready to plan and run. */
 export interface BoundPipeline {
@@ -52,7 +52,7 @@ export function bind(
       const hint = `\n  → ${near ? `Did you mean ${near}? ` : ""}pipe list ${stage} shows its options.`;
       if (set) problems.push(`--set ${set.text}: ${stage}: ${optionMessage(issue, key)}${hint}`);
       else if (param !== undefined && params[param] === undefined) problems.push(`--${param} is needed.`);
-      else if (param !== undefined) problems.push(`--${param}: ${issue.message} (${stage}.${path.join(".")})`);
+      else if (param !== undefined) problems.push(`--${param} ${issueInWords(issue)} (${stage}.${path.join(".")}).`);
       else problems.push(`${stage}: ${optionMessage(issue, key)}${hint}`);
     }
     return { stage, options };

@@ -80,7 +80,7 @@ function checkOptions(
   // An option whose param has no value is left out of the options, so its name is looked at here.
   for (const [where, param] of references)
     if (defaults[param] === undefined && where !== "" && !where.includes(".") && !members.includes(where))
-      unknown(where, [], `options: Unrecognized key "${where}"`);
+      unknown(where, [], `options has no member "${where}"`);
   const checked = stage.options.safeParse(options);
   if (checked.success) return;
   for (const { issue, key } of issuesOf(checked.error)) {

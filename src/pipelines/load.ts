@@ -3,7 +3,7 @@ import path from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import type { Json } from "../digest.ts";
-import { PipeError } from "../errors.ts";
+import { PipeError, reasonOf } from "../errors.ts";
 import type { Stages } from "../stages/define.ts";
 import { checkSteps } from "./check.ts";
 import { type ParamSpec, paramSchema, wrongValue } from "./params.ts";
@@ -104,6 +104,8 @@ function parsePipeline(name: string, raw: unknown, positions: Positions, problem
       );
     if (RESERVED.includes(param))
       problems.add(at, `${name}: param "${param}" has the name of an option of pipe run itself.`);
+    if (spec.alias !== undefined && [...RESERVED, "h", "v"].includes(spec.alias))
+      problems.add(at, `${name}: param "${param}" has an alias that is an option of pipe run itself: ${spec.alias}.`);
     const wrong = spec.default === undefined ? undefined : wrongValue(spec, spec.default);
     if (wrong) problems.add(positions.value([name, "params", param, "default"]), `${name}: param "${param}" ${wrong}.`);
   }
@@ -135,7 +137,7 @@ function read(file: string, shown: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
-    throw new PipeError(`Cannot read the pipelines file ${shown}: ${(cause as NodeJS.ErrnoException).code}.`, {
+    throw new PipeError(`Cannot read the pipelines file ${shown}: ${reasonOf(cause)}.`, {
       hint: "Name another with --file, or leave --file out to use the project's own.",
       cause,
     });

@@ -68,6 +68,49 @@ describe("pipe run", () => {
     expect(out).toMatch(/--jobs /);
   });
 
+  it("takes what follows its name as its input, before, between and after options, and beside --input", async () => {
+    const other = await temporary();
+    await writeFile(path.join(other, "b"), "bc");
+    const typed = [
+      ["run", "sum-bytes", input, other, "--output", output],
+      ["run", "sum-bytes", input, "--output", output, "--force", other],
+      ["run", "sum-bytes", "--output", output, other, "--input", input],
+      ["run", "sum-bytes", "--scale", "2", "--set", "weigh.model=b", other, "--output", output, "--input", input],
+    ];
+    for (const args of typed) {
+      const { code, out, err } = await call(args);
+      expect(code, err).toBe(0);
+      expect(
+        lines(out)
+          .flatMap((line) => /^([ab]) /.exec(line)?.[1] ?? [])
+          .sort(),
+        args.join(" "),
+      ).toEqual(["a", "b"]);
+    }
+    expect((await call(["plan", "sum-bytes", input, "--output", output])).out).toMatch(/^a +cached/m);
+    const watched = await call(["run", "sum-bytes", input, "--watch", other, "--output", output]);
+    expect(watched.err).toContain("--watch names the folder to look into, and --input another.");
+  });
+
+  it("answers a pipeline's name with the command that runs it, and help and version in every form", async () => {
+    expect(await call(["sum-bytes", "a b.mp4"])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('"sum-bytes" is a pipeline, not a command.\n  → Run it: pipe run sum-bytes a b.mp4'),
+    });
+    const [long, short] = [await call(["--help"]), await call(["-h"])];
+    expect(long.out).toContain("pipe COMMAND [options]");
+    for (const said of [short, await call(["help"])]) expect(said).toEqual(long);
+    const run = await call(["run", "sum-bytes", "--help"]);
+    expect(run.out).toContain("where the sums go (needed)");
+    for (const args of [
+      ["help", "run", "sum-bytes"],
+      ["run", "sum-bytes", "-h"],
+    ])
+      expect(await call(args)).toEqual(run);
+    const { version } = JSON.parse(await readFile("package.json", "utf8")) as { version: string };
+    for (const flag of ["--version", "-v"]) expect(await call([flag])).toMatchObject({ code: 0, out: `${version}\n` });
+  });
+
   it.each([
     [["run"], "Name a pipeline: pipe run NAME.", "Pipelines: sum-bytes."],
     [["run", "sum-byte"], 'There is no pipeline "sum-byte".', "Did you mean sum-bytes?"],
@@ -76,15 +119,30 @@ describe("pipe run", () => {
     [["run", "sum-bytes", "--output", "o", "--scale", "big"], "--scale takes a number.", ""],
     [["run", "sum-bytes", "--output", "o", "--jobs", "0"], "--jobs takes a whole number of at least 1.", ""],
     [["run", "sum-bytes", "--output", "o", "--every", "1.5"], "--every takes an integer, got 1.5.", ""],
-    [["run", "sum-bytes", "junk", "--output", "o"], '"junk" is one word too many.', ""],
-    [["run", "sum-bytes", "--output", "o", "--set", "weigh.scal=1"], 'Unrecognized key "scal"', "Did you mean scale?"],
-    [["run", "sum-bytes", "--output", "o", "--progress", "loud"], "Invalid values", ""],
-    [["run", "sum-bytes", "--output"], "Not enough arguments following: output", ""],
+    [
+      ["run", "sum-bytes", "--output", "o", "--set", "weigh.scal=1"],
+      'options has no member "scal"',
+      "Did you mean scale?",
+    ],
+    [
+      ["run", "sum-bytes", "--output", "o", "--progress", "loud"],
+      '--progress takes one of auto, json, none, got "loud".',
+      "",
+    ],
+    [["run", "sum-bytes", "--output"], "--output needs a value.", "--help shows"],
+    [["run", "sum-bytes", "--output", "o", "--limit"], "--limit needs a value.", "--help shows"],
+    [["run", "sum-bytes", "--output", "o", "--set"], "--set needs a value.", "--help shows"],
+    [
+      ["run", "sum-bytes", "--output", "o", "--progress", "none", "--progress", "json"],
+      "--progress is given more than once.",
+      "",
+    ],
     [["rnu"], 'There is no command "rnu".', "Did you mean run?"],
     [[], "Name a command.", ""],
     [["list", "wiegh"], 'There is no stage "wiegh".', "Did you mean weigh?"],
     [["list", "--jsno"], "There is no option --jsno.", "Did you mean --json?"],
-    [["verify"], "Not enough non-option arguments", ""],
+    [["verify"], "verify needs a name: pipe verify DIR.", "Output folder"],
+    [["export"], "export needs a name: pipe export NETWORK.", "an unknown one lists them"],
   ])("%j ends with 1 and says why", async (args, message, hint) => {
     const { code, out, err } = await call(args);
     expect([code, out]).toEqual([1, ""]);

@@ -44,12 +44,12 @@ describe("pipe synth", () => {
   });
 
   it.each([
-    [["synth"], "Not enough non-option arguments", "--help"],
+    [["synth"], "synth needs a name: pipe synth WHAT.", "Faces."],
     [["synth", "bodies"], '"bodies" cannot be drawn.', "faces"],
     [["synth", "faces", "--clip", "3"], "There is no option --clip.", "Did you mean --clips?"],
     [["synth", "faces", "--clips", "0"], "--clips takes a whole number of at least 1.", ""],
     [["synth", "faces", "--frames", "many"], "--frames takes a number.", ""],
-    [["synth", "faces", "--layout", "emotic"], "Invalid values", ""],
+    [["synth", "faces", "--layout", "emotic"], '--layout takes one of afew-va, sewa, got "emotic".', ""],
     [["synth", "faces", "--rate", "30"], "There is no rate of 30 frames per second.", "Rates: 10, 20, 25, 50, 100."],
     [["synth", "faces", "--clips", "2", "--actors", "3"], "actors must be a whole number from 1 to 2, got 3.", ""],
   ])("refuses %j in words", async (words, message, hint) => {

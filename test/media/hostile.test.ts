@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, syml
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { PipeError } from "../../src/errors.ts";
 import { probe } from "../../src/media/index.ts";
@@ -51,6 +52,31 @@ describe("what is no video is refused", () => {
     await expectRefused(put("text.mp4", "This is a text.\n".repeat(500)), /cannot be opened as a video/);
     const noise = Uint8Array.from({ length: 20_000 }, (_, k) => (k * k * 31 + k * 7) >> 3);
     await expectRefused(put("noise.mkv", noise), /cannot be opened as a video/);
+  });
+
+  it("an MP4 whose index was never written, and a photo, in those words", async () => {
+    const whole = clip();
+    // The sample's index follows its pictures.
+    const moov = whole.indexOf("moov") - 4;
+    expect(moov).toBeGreaterThan(whole.indexOf("mdat"));
+    const cut = /it is cut off: its index \(moov\) was never written/;
+    await expectRefused(put("cut.mp4", whole.subarray(0, moov >> 1)), cut);
+    await expectRefused(put("just-cut.mov", whole.subarray(0, moov)), cut);
+    // A recorder that lost power has not written how long its pictures are.
+    const open = Buffer.from(whole.subarray(0, moov));
+    open.writeUInt32BE(0, open.indexOf("mdat") - 4);
+    await expectRefused(put("lost-power.mp4", open), cut);
+    const pixels = { create: { width: 16, height: 16, channels: 3, background: "red" } } as const;
+    for (const [format, name] of [
+      ["jpeg", "JPEG"],
+      ["png", "PNG"],
+      ["gif", "GIF"],
+      ["webp", "WebP"],
+      ["tiff", "TIFF"],
+    ] as const) {
+      const photo = await sharp(pixels).toFormat(format).toBuffer();
+      await expectRefused(put(`photo-${format}.mp4`, photo), new RegExp(`it is a photo \\(${name}\\)`));
+    }
   });
 
   it("a folder, a FIFO, a socket, a device: without waiting for them", async () => {

@@ -65,7 +65,7 @@ describe("bind", () => {
       'sum-bytes has no param "fsp".',
       "  → Params: every, input, output, scale.",
       '--scale takes a number, got "x".',
-      "--every: Too small: expected number to be >0 (read-bytes.every)",
+      "--every is to be more than 0 (read-bytes.every).",
     ]);
     expect(
       told({ output: "o" }, ["weigh.scal=1", "weigh.scale=x", "wiegh.scale=1", "nonsense", "weigh.model=[1"]),
@@ -74,9 +74,9 @@ describe("bind", () => {
       "  → Did you mean weigh? Steps: keep-sum, read-bytes, weigh.",
       "--set nonsense is not of the form stage.option=value.",
       expect.stringMatching(/^--set weigh\.model=\[1: the value is not YAML: /),
-      "--set weigh.scale=x: weigh: options.scale: Invalid input: expected number, received string",
+      "--set weigh.scale=x: weigh: options.scale takes a number",
       "  → pipe list weigh shows its options.",
-      '--set weigh.scal=1: weigh: options: Unrecognized key "scal"',
+      '--set weigh.scal=1: weigh: options has no member "scal"',
       "  → Did you mean scale? pipe list weigh shows its options.",
     ]);
   });
