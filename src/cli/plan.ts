@@ -36,7 +36,11 @@ export function planCommand(session: Session): CommandModule {
         );
         return;
       }
-      const rows = items.map(({ source, action, why }) => [printable(source.name), action, printable(why)]);
+      const rows = items.map(({ source, action, why, replaces }) => [
+        printable(source.name),
+        action,
+        printable(why) + (replaces ? " (takes another result's place: needs --force, or another --output)" : ""),
+      ]);
       session.out(table([["source", "action", "why"], ...rows]));
       session.out(`${totals.run} to run, ${totals.cached} cached, ${totals.refused} refused; output ${output}\n`);
     },

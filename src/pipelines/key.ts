@@ -126,6 +126,18 @@ export function difference(before: Json, now: KeyParts): string[] {
   return found;
 }
 
+/**
+ * Whether something was made of the same bytes by other means: with other steps, options or models. Another version of a
+ * stage, or another file beside the source, does the same work anew.
+ */
+export function isOther(before: Json, now: KeyParts): boolean {
+  const read = partsSchema.safeParse(before);
+  if (!read.success || read.data.source !== now.source) return false;
+  const means = (steps: readonly z.output<typeof partsSchema>["steps"][number][]) =>
+    canonical(steps.map(({ stage, options, models }) => ({ stage, options, models })));
+  return means(read.data.steps) !== means(now.steps as z.output<typeof partsSchema>["steps"]);
+}
+
 function compare(path: string, before: Json | undefined, now: Json | undefined, found: string[]): void {
   if (before !== undefined && now !== undefined && canonical(before) === canonical(now)) return;
   if (isMap(before) && isMap(now)) {

@@ -188,6 +188,11 @@ class Run {
   }
 
   #add(planned: Planned): void {
+    const { source, why, replaces } = planned.item;
+    if (replaces)
+      throw new PipeError(`${this.#output} holds another result for ${source.name}: ${why}.`, {
+        hint: "Give this one a folder of its own: --output DIR; or have it take the other's place: --force",
+      });
     this.#found.push(planned);
     this.#state.plan(planned.item);
     this.#wake();

@@ -92,6 +92,8 @@ export interface StageDefinition<
   readonly cached?: (options: z.output<Schema>, task: { source: Source; key: string }) => Promise<Cached | undefined>;
   /** Sinks only: key parts of what was published for this source under other keys, newest first, so that `plan` can name what changed. */
   readonly published?: (options: z.output<Schema>, source: Source) => Promise<readonly Json[]>;
+  /** Sinks only: it keeps one result a source, so that another would take its place: a run asks for `--force` first. */
+  readonly keepsOne?: true;
   /**
    * Sinks only: makes what lies over all that was published, such as an index. Called when a run has ended, and after each
    * round of one that keeps watching, with all that it has worked on so far.

@@ -27,7 +27,7 @@ type Options = z.output<typeof options>;
 /**
  * The end of scoring: for each video a folder with `scores.parquet` (or `.csv`), one row for each face in each frame and for
  * each frame without one; `summary.json`, `subtitles.vtt` and `timeline.html`. It appears whole, marker last, or not at
- * all; scores of another key stand in for those that the video had before.
+ * all; scores of another key take the place of those that the video had before, which a run does only when forced.
  */
 export default defineStage({
   name: "write-scores",
@@ -38,6 +38,7 @@ export default defineStage({
   options,
   runtime: ["output"],
   output: ({ output }) => output,
+  keepsOne: true,
   async cached({ output }, { source, key }) {
     const { readScores, scoresFolder } = await import("../report/scores/entry.ts");
     const folder = await scoresFolder(output, source);

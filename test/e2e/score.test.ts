@@ -94,7 +94,16 @@ describe("pipe run score", () => {
       "--smooth",
       "50",
     ]);
-    expect(other.stdout).toMatch(/a\.mp4 +run +write-scores\.smoothMs: 200 → 50/);
+    expect(other.stdout).toMatch(/a\.mp4 +run +write-scores\.smoothMs: 200 → 50 \(takes another result's place: needs/);
+    const before = await made(whole);
+    const replacing = await pipe([...run(whole, "--smooth", "50"), join(input, "a.mp4")]);
+    expect([replacing.code, replacing.stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /holds another result for a\.mp4: write-scores\.smoothMs: 200 → 50\.\n.*--output DIR.*--force/,
+      ),
+    ]);
+    expect(await made(whole)).toEqual(before);
 
     const cut = await pipe(run(killed, "--input", input, "--jobs", "2"), {
       during: (kill) => void sleep(span * 0.6).then(() => kill("SIGKILL")),

@@ -102,7 +102,9 @@ describe("pipelines file", () => {
     expect(changed("default: 1,", "defualt: 1,")).toBe(
       'pipelines.yaml:8:28 sum-bytes: params.scale has no member "defualt"',
     );
-    expect(changed("type: integer", "type: int")).toMatch(/^pipelines\.yaml:9:20 sum-bytes: params\.every\.type takes one of string, number/);
+    expect(changed("type: integer", "type: int")).toMatch(
+      /^pipelines\.yaml:9:20 sum-bytes: params\.every\.type takes one of string, number/,
+    );
     expect(
       told(file.replaceAll("every:", "jobs:").replaceAll("$every", "$jobs").replace("jobs: $jobs", "every: $jobs"))[0],
     ).toBe('pipelines.yaml:9:5 sum-bytes: param "jobs" has the name of an option of pipe run itself.');

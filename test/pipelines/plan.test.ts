@@ -71,6 +71,33 @@ describe("plan", () => {
     ]);
   });
 
+  it("does not let other options or models take a result's place unasked, where a sink keeps one a source", async () => {
+    const keepSum = { ...stages["keep-sum"]!, keepsOne: true as const };
+    const one = { ...stages, "keep-sum": keepSum };
+    await ran();
+    await writeFile(path.join(input, "c"), "new");
+    const replaces = async (given: Record<string, Json>, sets: string[] = [], rest = {}) =>
+      (await planned(given, sets, { stages: one, ...rest })).map((item) => item.replaces ?? false);
+    expect(await replaces({})).toEqual([false, false, false]);
+    expect(await replaces({ scale: 2 })).toEqual([true, true, false]);
+    expect(await replaces({}, ["weigh.model=b"])).toEqual([true, true, false]);
+    expect(await replaces({ scale: 2 }, [], { force: true })).toEqual([false, false, false]);
+    expect((await planned({ scale: 2 })).some((item) => item.replaces)).toBe(false);
+    // An edited source is another one, and a new version of a stage does the same work anew.
+    await writeFile(path.join(input, "a"), "abd");
+    expect(await replaces({ scale: 2 })).toEqual([false, true, false]);
+    const newer = { ...one, "keep-sum": { ...keepSum, version: 3 } };
+    expect(await replaces({}, [], { stages: newer })).toEqual([false, false, false]);
+
+    const other = bind(pipeline, stages, { input: [input], output, scale: 2 });
+    await expect(run(other, { stages: one as unknown as typeof stages })).rejects.toMatchObject({
+      message: `${output} holds another result for b: weigh.scale: 1 → 2.`,
+      hint: expect.stringContaining("--force"),
+    });
+    const forced = await run(other, { stages: one as unknown as typeof stages, force: true });
+    expect(forced.report.totals).toMatchObject({ done: 3, failed: 0 });
+  });
+
   it("gives equal bytes equal keys, whatever their name", async () => {
     const [before] = await planned();
     await rename(path.join(input, "a"), path.join(input, "z"));
