@@ -1,11 +1,11 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { PipeError } from "../errors.ts";
 import { borrowedNote, clipFrames, type RawFrame, usableLandmarks } from "./clip-frames.ts";
 import { inParallel } from "./parallel.ts";
 import { oneSpelling } from "./person.ts";
 import type { Dataset, LabelledClip, LabelRange, Skip } from "./types.ts";
-import { walk } from "./walk.ts";
+import { type Folder, walk } from "./walk.ts";
 
 export interface AfewVaOptions {
   /** Native units. Default −10..10, as the dataset's own description says. */
@@ -28,20 +28,21 @@ export async function readAfewVa(
   folder: string,
   { range = AFEW_VA_RANGE, reach = 25, signal }: AfewVaOptions = {},
 ): Promise<Dataset> {
-  const files: string[] = [];
+  const found: { file: string; folder: Folder }[] = [];
   const enter = (name: string): boolean => !name.endsWith("_cropped");
-  for await (const { path, files: names } of walk(folder, { enter, ...(signal && { signal }) })) {
-    const name = `${basename(path)}.json`;
-    if (/^\d+\.json$/.test(name) && names.includes(name)) files.push(join(path, name));
+  for await (const each of walk(folder, { enter, ...(signal && { signal }) })) {
+    const name = `${basename(each.path)}.json`;
+    if (/^\d+\.json$/.test(name) && each.files.includes(name))
+      found.push({ file: join(each.path, name), folder: each });
   }
-  if (files.length === 0)
+  if (found.length === 0)
     throw new PipeError(`${folder}: there is no AFEW-VA clip in it.`, {
       hint: "A clip is a folder with a number, e.g. 001, that holds 001.json and its pictures 00000.png, 00001.png, …",
     });
   const read = await inParallel(
-    files.length,
+    found.length,
     FILES_AT_ONCE,
-    (i) => readClip(folder, files[i]!, { range, reach }),
+    (i) => readClip(folder, found[i]!.file, found[i]!.folder, { range, reach }),
     signal,
   );
   read.sort((a, b) => Number(a.clip.id) - Number(b.clip.id));
@@ -77,12 +78,21 @@ interface Read {
   readonly skipped: readonly Skip[];
 }
 
-async function readClip(root: string, path: string, rules: { range: LabelRange; reach: number }): Promise<Read> {
+async function readClip(
+  root: string,
+  path: string,
+  { files, absent }: Folder,
+  rules: { range: LabelRange; reach: number },
+): Promise<Read> {
   const file = relative(root, path);
   const { actor, frames } = parse(file, await readFile(path, "utf8"));
   const id = basename(path, ".json");
-  const pictures = new Set(await readdir(dirname(path)));
-  const raw = Object.entries(frames).map(([name, frame]) => rawFrame(name, frame, pictures.has(`${name}.png`)));
+  const [pictures, broken] = [new Set(files), new Set(absent)];
+  const lacks = (picture: string): string | undefined => {
+    if (pictures.has(picture)) return undefined;
+    return broken.has(picture) ? `${picture} is a link to a file that is not there` : `there is no picture ${picture}`;
+  };
+  const raw = Object.entries(frames).map(([name, frame]) => rawFrame(name, frame, lacks(`${name}.png`)));
   const checked = clipFrames(file, raw, rules);
   const paths = checked.kept.map((frame) => join(dirname(path), `${frame.name}.png`));
   const clip = { id, group: actor, media: { kind: "images" as const, paths }, frames: checked.frames };
@@ -91,7 +101,7 @@ async function readClip(root: string, path: string, rules: { range: LabelRange; 
   return { file, clip, labelled: raw.length, skipped };
 }
 
-function rawFrame(name: string, value: unknown, hasPicture: boolean): RawFrame {
+function rawFrame(name: string, value: unknown, unusable: string | undefined): RawFrame {
   const frame: Record<string, unknown> = isRecord(value) ? value : {};
   const points = Array.isArray(frame.landmarks) ? (frame.landmarks as unknown[]) : [];
   const pairs = points.every((point) => Array.isArray(point) && point.length === 2);
@@ -101,7 +111,7 @@ function rawFrame(name: string, value: unknown, hasPicture: boolean): RawFrame {
     valence: numberIn(frame.valence),
     arousal: numberIn(frame.arousal),
     landmarks: pairs ? usableLandmarks((points as unknown[][]).flat().map(numberIn), POINTS) : null,
-    ...(!hasPicture && { unusable: `there is no picture ${name}.png` }),
+    ...(unusable !== undefined && { unusable }),
   };
 }
 

@@ -11,6 +11,8 @@ export const ROWS = "rows.arrow";
 const FORMAT = 1;
 /** Which part of a picture is the face, and how it is sampled (`vision/boxes.ts`, `vision/resample.ts`). */
 const CROP_RULE = "anclaf box, bilinear, 2";
+/** Which pictures are taken (`media/images.ts`). */
+const PICTURE_RULE = "undamaged, 1";
 
 const count = z.int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -46,7 +48,7 @@ export type FaceFile = FaceMarker["files"][number];
 
 /** What decides the bytes of a store, as one sha256. `media` stands for the picture files. */
 export function faceKey(dataset: string, side: number, media: string): string {
-  return digestOf(["faces", FORMAT, CROP_RULE, dataset, side, media]);
+  return digestOf(["faces", FORMAT, CROP_RULE, PICTURE_RULE, dataset, side, media]);
 }
 
 /** sha256 of what a store holds: of its faces and labels, wherever the dataset lay. */

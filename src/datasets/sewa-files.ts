@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Folder, walk } from "./walk.ts";
+import { walk } from "./walk.ts";
 
 /** What a segment's name says: `SSL_C2_S055_P109_VC1_004803_005542`. */
 export interface Stem {
@@ -50,7 +50,7 @@ export async function sewaFiles(folder: string, signal?: AbortSignal): Promise<S
         const own = landmarkFiles.get(segment) ?? [];
         own.push({ folder: path, name, id });
         landmarkFiles.set(segment, own);
-      } else if (!take(segment, { path, files }, name, rest)) continue;
+      } else if (!take(segment, path, name, rest)) continue;
       segments.set(stem.stem, segment);
     }
   }
@@ -82,7 +82,7 @@ function landmarkId(rest: string): number | undefined {
   return id === undefined ? undefined : Number(id);
 }
 
-function take(segment: SegmentFiles, { path }: Folder, name: string, rest: string): boolean {
+function take(segment: SegmentFiles, path: string, name: string, rest: string): boolean {
   const [, dimension, channel] = /^_(valence|arousal)_(A|V|AV)_Aligned\.csv$/i.exec(rest) ?? [];
   if (dimension !== undefined) {
     const files = dimension.toLowerCase() === "valence" ? segment.valence : segment.arousal;

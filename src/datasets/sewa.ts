@@ -61,7 +61,8 @@ export async function readSewa(
       skipped.push({ where: segment.stem, reason, frames: rows.length });
     };
     if (missing !== undefined) leaveOut(missing);
-    else if (segment.video === undefined) leaveOut("there is no video (.avi or .mp4) of it; is it still packed?");
+    else if (segment.video === undefined)
+      leaveOut("there is no video (.avi or .mp4) of it; is it still packed, or a link whose file was not fetched?");
     else if (rows.length === 0) leaveOut("its annotation files label no frame");
     else {
       const raw = rows.map((row): RawFrame => {

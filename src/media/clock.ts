@@ -17,9 +17,17 @@ export function toMicros(ticks: bigint, base: Rational): number {
  * duration (1 µs where that is unknown), one that repeats or goes back becomes the one before plus 1 µs.
  */
 export class Clock {
+  readonly #rate: number | undefined;
   #last: number | undefined;
+  #count = 0;
+
+  /** `rate`: frames a second of a stream that has no times of its own; what it seems to give is then left alone. */
+  constructor(rate?: number) {
+    this.#rate = rate;
+  }
 
   next(pts: number | null, duration: number): number {
+    if (this.#rate !== undefined) return Math.round((this.#count++ * 1e6) / this.#rate);
     const guess = this.#last === undefined ? 0 : this.#last + Math.max(1, duration);
     const wanted = pts ?? guess;
     const given = this.#last !== undefined && wanted <= this.#last ? this.#last + 1 : wanted;

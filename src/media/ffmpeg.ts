@@ -8,7 +8,7 @@ import { Gate } from "./ffmpeg-order.ts";
 import { type Probed, packetTimes, probeWithTools } from "./ffmpeg-probe.ts";
 import { FfmpegRun } from "./ffmpeg-run.ts";
 import { findTools } from "./ffmpeg-tools.ts";
-import { MAX_PIXELS } from "./formats.ts";
+import { MAX_PIXELS, rawRate, rawWarning } from "./formats.ts";
 import { turnedSize } from "./geometry.ts";
 import { Limits } from "./limits.ts";
 import { openRegular } from "./open.ts";
@@ -34,9 +34,10 @@ export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding
       const packets = await limits.watch(packetTimes(file, tools, probed, maxPixels, limits.signal));
       const begin = (from?: number): FfmpegRun =>
         new FfmpegRun({ file, tools, probed, maxPixels, ...(from !== undefined && { from }) });
+      const rate = rawRate(probed.probe);
       const count = new FrameCount(packets);
       let firstPts: number | undefined;
-      if (start !== undefined && start > 0 && gateable(packets, probed)) {
+      if (start !== undefined && start > 0 && rate === undefined && gateable(packets, probed)) {
         run = begin();
         const shown: number[] = [];
         for (
@@ -60,7 +61,7 @@ export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding
         jumped = false;
       }
 
-      const clock = new Clock();
+      const clock = new Clock(rate);
       const sampler = new Sampler(options);
       let [earlier, decoded, sampled, skipped] = [0, 0, 0, 0];
       let [first, last] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
@@ -102,10 +103,11 @@ export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding
         throw new PipeError(`${path}: ffmpeg could not decode it: ${error ?? "no frame came"}.`);
       const partial = start !== undefined || end !== undefined;
       const till = state === "ended" ? last : state === "damaged" && end !== undefined ? end * 1e6 : Infinity;
-      // Some of VP8's packets only carry a reference picture; ffprobe does not tell which.
+      // Some of VP8's packets only carry a reference picture; ffprobe does not tell which. Packets of a raw stream have no
+      // times that would tell whether they belong to a part.
       const hidden = probed.probe.codec === "vp8" && error === undefined;
       return judge({
-        packets: hidden ? packets.slice(0, decoded) : packets,
+        packets: hidden || (rate !== undefined && partial) ? packets.slice(0, decoded) : packets,
         decoded,
         sampled,
         skipped,
@@ -113,6 +115,7 @@ export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding
         missingBytes: missing,
         ...(partial && { part: { first: jumped ? first : Number.NEGATIVE_INFINITY, last: till } }),
         ...(error !== undefined && { error }),
+        warnings: rate === undefined ? [] : [rawWarning(rate)],
       });
     } finally {
       limits.close();

@@ -1,6 +1,8 @@
 import sharp, { type Sharp } from "sharp";
 import { PipeError } from "../errors.ts";
 import type { Box, Image } from "../records.ts";
+import { openRegular } from "./open.ts";
+import { missingBytes } from "./structure.ts";
 
 export interface Size {
   readonly width: number;
@@ -85,11 +87,16 @@ export async function letterbox(image: Image, size: Size): Promise<Letterbox> {
 /**
  * Reads a picture file as upright RGB: EXIF orientation applied, colours brought to sRGB, transparency laid over black.
  *
- * @throws PipeError when the file is absent, not a picture, or cut short.
+ * @throws PipeError when the file is absent, not a picture, cut short, or damaged as far as its format can show it: a checksum
+ * of PNG that is wrong, codes of JPEG that are none. libvips would fill such parts with other pixels.
  */
 export async function readImage(path: string): Promise<Image> {
   try {
-    const { data, info } = await sharp(path, { failOn: "truncated" })
+    const { handle, bytes } = await openRegular(path);
+    // A WebP that is cut short is filled with grey, without a warning.
+    const missing = await missingBytes(handle, bytes).finally(() => handle.close());
+    if (missing > 0) throw new Error(`the file ends ${missing} bytes early`);
+    const { data, info } = await sharp(path, { failOn: "warning" })
       .autoOrient()
       .flatten({ background: "black" })
       .toColourspace("srgb")
@@ -97,8 +104,9 @@ export async function readImage(path: string): Promise<Image> {
       .toBuffer({ resolveWithObject: true });
     return { width: info.width, height: info.height, data: bytesOf(data) };
   } catch (error) {
+    if (error instanceof PipeError) throw error;
     throw new PipeError(`${path}: cannot be read as a picture: ${(error as Error).message.split("\n")[0]}`, {
-      hint: "Is the file whole, and one of JPEG, PNG, WebP, AVIF, GIF, TIFF or SVG?",
+      hint: "Is the file whole and undamaged, and one of JPEG, PNG, WebP, AVIF, GIF, TIFF or SVG? Copy it again.",
       cause: error,
     });
   }

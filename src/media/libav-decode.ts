@@ -7,6 +7,7 @@ import {
 } from "node-av/constants";
 import { type CodecContext, FFmpegError, Frame, Packet, type Stream } from "node-av/lib";
 import { Clock, Sampler, toMicros } from "./clock.ts";
+import { rawRate, rawWarning } from "./formats.ts";
 import { Converter } from "./libav-convert.ts";
 import { NO_PTS, type OpenVideo, openCodec, openVideo } from "./libav-open.ts";
 import type { Job, Outcome } from "./libav-protocol.ts";
@@ -29,7 +30,7 @@ export function decodeVideo(job: Job, sink: Sink): Outcome {
   using video = openVideo(job.path, job.fd, job.maxPixels);
   using codec = openCodec(job.path, video.stream, job.maxPixels, job.threads);
   const { format, stream, base } = video;
-  if (job.start !== undefined && job.start > 0) {
+  if (job.start !== undefined && job.start > 0 && rawRate(video.probe) === undefined) {
     const before = lookBefore(job, job.start, video, codec, sink);
     codec.flushBuffers();
     const ticks = (seconds: number): bigint => BigInt(Math.floor((seconds * base.den) / base.num));
@@ -98,7 +99,9 @@ function givesFrame(packet: Packet, { codecpar }: Stream): boolean {
  */
 function decodeFrom(job: Job, video: OpenVideo, codec: CodecContext, sink: Sink, before?: Before): Outcome | undefined {
   const { format, stream, base } = video;
-  const clock = new Clock();
+  const rate = rawRate(video.probe);
+  const clock = new Clock(rate);
+  const warnings = rate === undefined ? [] : [rawWarning(rate)];
   const sampler = new Sampler(job);
   const packets: (number | null)[] = [];
   let [decoded, sampled, skipped] = [0, 0, 0];
@@ -164,15 +167,17 @@ function decodeFrom(job: Job, video: OpenVideo, codec: CodecContext, sink: Sink,
   if (decoding && at.state === "running" && !sink.stopped()) feed(null);
   if (by !== undefined && (at.state === "late" || decoded === 0) && !sink.stopped()) return undefined;
 
-  const partial = by !== undefined || job.end !== undefined;
+  const partial = by !== undefined || job.end !== undefined || (job.start !== undefined && rate !== undefined);
   const till = at.state === "ended" ? last : job.end !== undefined && error ? job.end * 1e6 : Number.POSITIVE_INFINITY;
   return {
-    packets,
+    // Which packets without times belong to a part cannot be known.
+    packets: rate !== undefined && partial ? packets.slice(0, decoded) : packets,
     decoded,
     sampled,
     skipped,
     announced: partial ? null : video.probe.announcedFrames,
     ...(partial && { part: { first: by === undefined ? Number.NEGATIVE_INFINITY : first, last: till } }),
     ...(error !== undefined && { error }),
+    warnings,
   };
 }

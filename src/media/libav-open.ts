@@ -7,7 +7,7 @@ import {
 import { Codec, CodecContext, Dictionary, FFmpegError, FormatContext, type Stream } from "node-av/lib";
 import { PipeError } from "../errors.ts";
 import { type Rational, toMicros } from "./clock.ts";
-import { CONTAINERS } from "./formats.ts";
+import { CONTAINERS, RAW_STREAMS } from "./formats.ts";
 import { checkSize, type Orientation, orientationOf, squareSize, turnedSize, turnsOf, UPRIGHT } from "./geometry.ts";
 import type { Size } from "./images.ts";
 import { notAVideo } from "./not-a-video.ts";
@@ -118,7 +118,9 @@ function sizesOf(path: string, stream: Stream, maxPixels: number): Sizes {
 }
 
 function probeOf(format: FormatContext, stream: Stream, { coded, square, orientation, ratio }: Sizes): Probe {
-  const rate = stream.avgFrameRate;
+  const container = format.iformat?.name ?? "unknown";
+  // What a raw stream states is the codec's; its demuxer says 25 whatever it is.
+  const rate = RAW_STREAMS.has(container) ? stream.codecpar.frameRate : stream.avgFrameRate;
   const duration =
     stream.duration > 0n
       ? toMicros(stream.duration, stream.timeBase)
@@ -126,7 +128,7 @@ function probeOf(format: FormatContext, stream: Stream, { coded, square, orienta
         ? Number(format.duration)
         : null;
   return {
-    container: format.iformat?.name ?? "unknown",
+    container,
     codec: Codec.findDecoder(stream.codecpar.codecId)?.name ?? "unknown",
     coded,
     display: turnedSize(square, orientation),

@@ -60,6 +60,5 @@ export function whyUnreadable(error: unknown): string {
 
 function checkRegular(path: string, stats: Stats): void {
   const kind = kindOf(stats);
-  if (kind)
-    throw new PipeError(`${path}: is ${kind}, not a regular file.`, { hint: "Only regular files are decoded." });
+  if (kind) throw new PipeError(`${path}: is ${kind}, not a regular file.`, { hint: "Only regular files are read." });
 }

@@ -15,6 +15,7 @@ export default defineStage({
   gives: "frame",
   options: z.strictObject({
     input: z.array(z.string().min(1)).min(1).default(["data/samples"]).describe("videos, folders of videos, or globs"),
+    follow: z.boolean().default(false).describe("also enter links to folders; links to files are always taken"),
     fps: z.number().positive().optional().describe("at most this many frames a second; default: all"),
     start: z
       .number()
@@ -30,10 +31,10 @@ export default defineStage({
     timeout: z.number().positive().optional().describe("give a video up after this many seconds"),
     stall: z.number().positive().optional().describe("give a video up when no frame comes for this many seconds"),
   }),
-  runtime: ["input", "maxPixels", "timeout", "stall"],
-  async *sources({ input }, { signal, digest }) {
+  runtime: ["input", "follow", "maxPixels", "timeout", "stall"],
+  async *sources({ input, follow }, { signal, digest, note }) {
     const { expandInputs } = await import("../media/inputs.ts");
-    for await (const found of expandInputs(input, { signal })) {
+    for await (const found of expandInputs(input, { signal, follow, note })) {
       if ("refused" in found) yield found;
       else
         try {
@@ -44,7 +45,7 @@ export default defineStage({
         }
     }
   },
-  run: ({ input: _, ...options }, { source, signal, ledger, verdict, warn, facts, getsBack }) =>
+  run: ({ input: _, follow: __, ...options }, { source, signal, ledger, verdict, warn, facts, getsBack }) =>
     async function* () {
       if (options.start !== undefined && options.end !== undefined && options.end <= options.start)
         throw new PipeError(`extract-frames: end (${options.end} s) is not after start (${options.start} s).`);

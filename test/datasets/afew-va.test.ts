@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readAfewVa } from "../../src/datasets/afew-va.ts";
@@ -31,6 +31,24 @@ describe("AFEW-VA", () => {
     expect(dataset.clips[1]!.frames[2]).toEqual({ id: 2, valence: 0, arousal: 1, landmarks: flat(2) });
     expect(dataset).toMatchObject({ name: "afew-va", points: 68, labelled: 6, skipped: [], notes: [] });
     expect(dataset.range).toEqual({ valence: [-10, 10], arousal: [-10, 10] });
+  });
+
+  it("takes links for the files they lead to, never what is behind .git, and skips those that lead nowhere", async () => {
+    await using at = await folder();
+    await afewClip(at.path, ".git/annex/objects/001", "Ann", 3);
+    await mkdir(join(at.path, "001"));
+    for (const name of ["001.json", "00000.png", "00001.png"])
+      await symlink(join("../.git/annex/objects/001", name), join(at.path, "001", name));
+    await symlink("../.git/annex/objects/zz", join(at.path, "001/00002.png"));
+    await symlink(at.path, join(at.path, "001/round"));
+    const { clips, skipped } = await readAfewVa(at.path);
+    expect(clips.map(({ id }) => id)).toEqual(["001"]);
+    expect(clips[0]!.media).toMatchObject({
+      paths: ["00000.png", "00001.png"].map((name) => join(at.path, "001", name)),
+    });
+    expect(skipped).toEqual([
+      { where: "001/001.json, frame 00002", reason: "00002.png is a link to a file that is not there", frames: 1 },
+    ]);
   });
 
   it("takes labels written 0.0 or as text, and sorts frame names as numbers", async () => {

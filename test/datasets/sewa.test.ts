@@ -153,7 +153,7 @@ describe("SEWA", () => {
       ["_S001, frame 5", "the frame is labelled 2 times, differently", 2],
       ["_S001, frame x", "its name is not a frame number", 1],
       ["_S001, frame 1.5", "its name is not a frame number", 1],
-      ["_S002", "there is no video (.avi or .mp4) of it; is it still packed?", 3],
+      ["_S002", "there is no video (.avi or .mp4) of it; is it still packed, or a link whose file was not fetched?", 3],
       ["_S003, frame 60", "neither it nor a frame near it has usable landmarks", 1],
     ]);
     expect([dataset.labelled, frames(dataset), lost(dataset)]).toEqual([11 + 3 + 3, 5, 12]);

@@ -116,6 +116,45 @@ describe.skipIf(!hasFfmpeg)("drawn clips", () => {
     expect(ending.verdict).toBe("complete");
   });
 
+  const RAW: readonly (readonly [string, string, readonly string[]])[] = [
+    ["r.h264", "size=64x48:rate=30", ["-c:v", "libx264", "-bf", "2"]],
+    ["r.265", "size=64x64:rate=30", ["-c:v", "libx265", "-x265-params", "log-level=none", "-f", "hevc"]],
+    ["r.m2v", "size=64x48:rate=30", ["-c:v", "mpeg2video"]],
+    ["r2.m4v", "size=64x48:rate=30", ["-c:v", "mpeg4", "-f", "m4v"]],
+  ];
+  it.each(RAW)(
+    "raw stream %s: frames come at the stream's own rate, and that is a warning",
+    async (name, source, how) => {
+      const path = draw(folder, name, `testsrc2=${source}:duration=1`, ...how);
+      const { frames, ending } = await expectEqual(path);
+      expect(frames.map(({ pts }) => pts)).toEqual(Array.from({ length: 30 }, (_, k) => Math.round((k * 1e6) / 30)));
+      expect(ending.verdict).toBe("complete");
+      for (const decoder of decoders) {
+        const part = await hear(path, { decoder, start: 0.5, end: 0.8 });
+        expect(part.frames).toEqual(frames.slice(15, 24));
+        expect(part.ending.verdict).toBe("complete");
+        expect(part.ending.warnings).toEqual([
+          "It is a raw stream without times: its frames are taken to come at 30 a second.",
+        ]);
+      }
+    },
+  );
+
+  it.each([
+    ["s.dv", ["-vf", "scale=720:576,setsar=16/15", "-pix_fmt", "yuv420p", "-c:v", "dvvideo"]],
+    ["s.ivf", ["-c:v", "libvpx"]],
+    ["s.y4m", ["-pix_fmt", "yuv420p"]],
+    ["s.asf", ["-c:v", "wmv2"]],
+    ["s.divx", ["-c:v", "mpeg4", "-f", "avi"]],
+    ["s.qt", ["-c:v", "mpeg4", "-f", "mov"]],
+    ["s.3g2", ["-c:v", "mpeg4"]],
+    ["s.m2t", ["-c:v", "mpeg2video", "-f", "mpegts"]],
+  ] as const)("%s: both decoders agree", async (name, how) => {
+    const { frames, ending } = await expectEqual(draw(folder, name, SOURCE, "-pix_fmt", "yuv420p", ...how));
+    expect(frames.map(({ pts }) => pts - frames[0]!.pts)).toEqual(Array.from({ length: 25 }, (_, k) => k * 40_000));
+    expect(ending).toMatchObject({ verdict: "complete", warnings: [] });
+  });
+
   it("keeps the matrix and range of the colours: red is red, whatever it was coded as", async () => {
     for (const [k, [space, range]] of [
       ["bt709", "tv"],

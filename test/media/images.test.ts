@@ -191,6 +191,47 @@ describe("readImage and writePng", () => {
     expect(existsSync(cut)).toBe(true);
   });
 
+  describe("damage", () => {
+    const { width, height, data } = noise(96, 64, 5);
+    const coded = () => sharp(data, { raw: { width, height, channels: 3 } });
+    const read = async (bytes: Buffer) => {
+      const path = join(dir, "damaged");
+      writeFileSync(path, bytes);
+      return readImage(path);
+    };
+
+    it("in a PNG is seen by its checksums, wherever it is", async () => {
+      const whole = await coded().png({ adaptiveFiltering: true }).toBuffer();
+      expect(Buffer.compare((await read(whole)).data, data)).toBe(0);
+      const [first, last] = [whole.indexOf("IDAT") + 4, whole.lastIndexOf("IEND") - 8];
+      for (let at = first; at < last; at += Math.ceil((last - first) / 40)) {
+        const bytes = Buffer.from(whole);
+        bytes[at]! ^= 0x10;
+        await expect(read(bytes), `byte ${at} of ${whole.length}`).rejects.toThrow(/cannot be read as a picture/);
+      }
+      // The checksum itself.
+      const bytes = Buffer.from(whole);
+      bytes[last + 2]! ^= 1;
+      await expect(read(bytes)).rejects.toThrow(PipeError);
+    });
+
+    it.each(["jpeg", "png", "webp", "tiff", "gif", "avif"] as const)(
+      "a %s that is cut short is refused",
+      async (kind) => {
+        const whole = await coded().toFormat(kind).toBuffer();
+        expect((await read(whole)).height).toBe(64);
+        for (const share of [0.1, 0.5, 0.9])
+          await expect(read(whole.subarray(0, whole.length * share)), `${share}`).rejects.toThrow(PipeError);
+        await expect(read(Buffer.alloc(0))).rejects.toThrow(/the file is empty/);
+      },
+    );
+
+    it("is not seen in bytes after the picture", async () => {
+      const whole = await coded().png().toBuffer();
+      expect((await read(Buffer.concat([whole, Buffer.from("more")]))).width).toBe(96);
+    });
+  });
+
   it.skipIf(!hasMedia)("refuses the truncated JPEG and reads the portrait", async () => {
     await expect(readImage(media("weird", "sharp_truncated.jpg"))).rejects.toThrow(/cannot be read as a picture/);
     const portrait = await readImage(media("images", "tfjs_portrait.jpg"));
