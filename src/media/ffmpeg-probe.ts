@@ -21,7 +21,7 @@ export interface Probed {
 
 const WANTED =
   "format=format_name,duration:stream=index,codec_type,codec_name,width,height,pix_fmt,chroma_location," +
-  "sample_aspect_ratio,time_base,nb_frames,has_b_frames,avg_frame_rate,duration:stream_disposition=attached_pic:stream_side_data";
+  "sample_aspect_ratio,time_base,nb_frames,has_b_frames,avg_frame_rate,r_frame_rate,duration:stream_disposition=attached_pic:stream_side_data";
 
 /**
  * Facts of the first real video stream (not cover art), from ffprobe.
@@ -60,7 +60,8 @@ export async function probeWithTools(
   checkSize(path, coded, square, maxPixels);
   const matrix = stream.side_data_list?.find((one) => one.displaymatrix !== undefined)?.displaymatrix;
   const orientation = matrix ? orientationOf(numbers(matrix)) : UPRIGHT;
-  const rate = rational(stream.avg_frame_rate);
+  const average = rational(stream.avg_frame_rate);
+  const rate = average.num > 0 ? average : rational(stream.r_frame_rate);
   const seconds = Number(stream.duration ?? format.duration);
   return {
     index: stream.index,
@@ -123,6 +124,7 @@ interface StreamFacts {
   readonly nb_frames?: string;
   readonly has_b_frames?: number;
   readonly avg_frame_rate?: string;
+  readonly r_frame_rate?: string;
   readonly duration?: string;
   readonly disposition?: { readonly attached_pic?: number };
   readonly side_data_list?: readonly { readonly displaymatrix?: string }[];
