@@ -2,7 +2,7 @@ import { lstat, readdir, stat } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { distance } from "fastest-levenshtein";
 import { PipeError } from "../errors.ts";
-import { VIDEO_EXTENSIONS } from "../media/inputs.ts";
+import { VIDEO_EXTENSIONS } from "../media/formats.ts";
 
 /** Where the labels of a video are looked for: `clip.labels.csv` beside `clip.mp4`. */
 export function labelFileOf(video: string): string {
