@@ -7,7 +7,7 @@ import { diskError } from "../disk.ts";
 import { PipeError } from "../errors.ts";
 import type { Prediction } from "../records.ts";
 import type { ScoreScale } from "../report/scores/row.ts";
-import type { ScoreModel } from "../report/scores/summary.ts";
+import { SCORE_CLOCKS, type ScoreModel } from "../report/scores/summary.ts";
 import { type Context, defineStage } from "./define.ts";
 import { openPage } from "./next.ts";
 
@@ -21,6 +21,12 @@ const options = z.strictObject({
     .nonnegative()
     .default(200)
     .describe("smoothing along time: standard deviation of a Gaussian, milliseconds; 0: none"),
+  clock: z
+    .enum(SCORE_CLOCKS)
+    .default("shown")
+    .describe(
+      "what subtitles, timeline and summary count from: the first frame shown, as players do, or the container's zero; rows have both",
+    ),
 });
 type Options = z.output<typeof options>;
 
@@ -32,7 +38,7 @@ type Options = z.output<typeof options>;
 export default defineStage({
   name: "write-scores",
   summary: "prediction* → a folder a video: scores as Parquet or CSV, summary, subtitles, timeline",
-  version: 2,
+  version: 3,
   takes: "prediction",
   gives: "artifact",
   options,
@@ -94,7 +100,7 @@ export default defineStage({
 async function writeEntry(
   entry: string,
   predictions: AsyncIterable<Prediction>,
-  { format, smoothMs }: Options,
+  { format, smoothMs, clock }: Options,
   context: Context,
   index: string,
 ) {
@@ -113,24 +119,30 @@ async function writeEntry(
     const records = predictions[Symbol.asyncIterator]();
     let next = await records.next();
     const scale = (facts.scale as unknown as ScoreScale | undefined) ?? { valence: [-1, 1], arousal: [-1, 1] };
+    // The stage that reads the video has said by now where it begins.
+    const firstPts = typeof facts.firstPts === "number" ? facts.firstPts : 0;
+    const zero = clock === "shown" ? firstPts : 0;
     const about = aboutModel(facts);
     const caution = about.caution ?? undefined;
     const [series, smoother, thumbnails] = [new VideoSeries(scale), new Smoother(smoothMs), new Thumbnails()];
     const { model, trainedOn } = about;
     const told = { model, trainedOn, ...(caution !== undefined && { caution }) };
-    const [table, notes] = [columns(scale), { ...told, scale: JSON.stringify(scale), smoothMs: String(smoothMs) }];
+    const [table, notes] = [
+      columns(scale, firstPts),
+      { ...told, scale: JSON.stringify(scale), smoothMs: String(smoothMs) },
+    ];
     await using parquet = format === "csv" ? null : await parquetFile(join(entry, "scores.parquet"), table, notes);
     await using csv = format === "parquet" ? null : await csvFile(join(entry, "scores.csv"), table);
     const files = [parquet, csv].filter((file) => file !== null);
     const keep = async (rows: ReturnType<typeof smoother.end>) => {
       for (const row of rows) {
         for (const file of files) await file.write(row);
-        series.add(row);
+        series.add({ ...row, pts: row.pts - zero });
       }
     };
     for (; !next.done; next = await records.next()) {
       signal.throwIfAborted();
-      await thumbnails.add(next.value);
+      await thumbnails.add({ ...next.value, pts: next.value.pts - zero });
       await keep(smoother.push(next.value));
       ledger.row(next.value.status);
     }
@@ -138,7 +150,7 @@ async function writeEntry(
     await keep(smoother.end());
     series.end();
     for (const file of files) await file.end();
-    const summary = summarise(series, about, smoothMs);
+    const summary = summarise(series, about, smoothMs, clock);
     const { detail: warning } = endingOf(context);
     const page = timeline(series, summary, { name: source.name, thumbnails: thumbnails.all, warning, caution, index });
     await durable(join(entry, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);

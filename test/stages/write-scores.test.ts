@@ -1,5 +1,6 @@
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
+import { parse } from "csv-parse/sync";
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { expect, it } from "vitest";
 import { digestOf } from "../../src/digest.ts";
@@ -19,7 +20,14 @@ const rows = [...faces, prediction({ ...after, status: "no_face" })];
 
 async function publish(
   output: string,
-  { seed = 1, source = SOURCE, format = "parquet" as "parquet" | "csv" | "both", records = rows, facts = {} } = {},
+  {
+    seed = 1,
+    source = SOURCE,
+    format = "parquet" as "parquet" | "csv" | "both",
+    records = rows,
+    facts = {},
+    options = {},
+  } = {},
 ) {
   await using context = task(seed, source);
   context.facts.model = "a model";
@@ -35,7 +43,7 @@ async function publish(
     }
     context.verdict("truncated", "It ends early.");
   })();
-  return only(writeScores({ output, format }).run(context)(counted));
+  return only(writeScores({ output, format, ...options }).run(context)(counted));
 }
 
 const cachedFor = (output: string, seed = 1, source: Source = SOURCE) =>
@@ -97,6 +105,35 @@ it("same rows, same bytes; a renamed video finds its scores; other options take 
   expect(await readdir(a.path)).toEqual([basename(path)]);
   expect(await cachedFor(a.path, 1)).toBeUndefined();
   expect(await cachedFor(a.path, 2)).toMatchObject({ artifact: { path } });
+});
+
+it("subtitles, summary and timeline count from the file's first frame, or from the container's zero; rows have both", async () => {
+  await using a = await folder();
+  await using b = await folder();
+  await using c = await folder();
+  const text = async (place: { path: string }, name: string) => readFile(join(place.path, name), "utf8");
+  const plain = await publish(a.path, { format: "csv" });
+  // The same video in a container whose clock is ahead: players show it no later.
+  const late = rows.map((row) => ({ ...row, pts: row.pts + 1_400_000 }));
+  const facts = { firstPts: 1_400_000 };
+  const shown = await publish(b.path, { format: "csv", records: late, facts });
+  for (const name of ["subtitles.vtt", "timeline.html", "summary.json"])
+    expect(await text(shown, name), name).toBe(await text(plain, name));
+  const cells = async (place: { path: string }) =>
+    parse(await text(place, "scores.csv"), { columns: true }) as Record<string, string>[];
+  const found = await cells(shown);
+  expect(found.map(({ pts, seconds, shown_seconds }) => [pts, seconds, shown_seconds].map(Number))).toEqual(
+    late.map(({ pts }) => [pts, pts / 1e6, (pts - 1_400_000) / 1e6]),
+  );
+  expect((await cells(plain)).every(({ seconds, shown_seconds }) => seconds === shown_seconds)).toBe(true);
+  const container = await publish(c.path, { records: late, facts, options: { clock: "container" } });
+  const cue = (vtt: string) => /^00:00:(\S+) -->/m.exec(vtt)![1];
+  const first = Number(cue(await text(plain, "subtitles.vtt")));
+  expect(Number(cue(await text(container, "subtitles.vtt")))).toBeCloseTo(first + 1.4, 6);
+  expect(JSON.parse(await text(container, "summary.json"))).toMatchObject({
+    clock: "container",
+    shots: [{ from: late[0]!.pts / 1e6 }, { from: expect.any(Number) }],
+  });
 });
 
 it("names what an edited video was scored with before, and keeps same basenames apart", async () => {

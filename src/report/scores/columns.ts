@@ -9,8 +9,12 @@ export interface Column {
   of(row: ScoreRow): number | bigint | string | null;
 }
 
-/** The columns of `scores.parquet` and `scores.csv`. Empty: nothing is known. */
-export function columns(scale: ScoreScale): readonly Column[] {
+/**
+ * The columns of `scores.parquet` and `scores.csv`. Empty: nothing is known.
+ *
+ * @param firstPts pts of the file's first frame
+ */
+export function columns(scale: ScoreScale, firstPts = 0): readonly Column[] {
   const needed = (name: string, type: Column["type"], of: Column["of"]): Column => ({
     name,
     type,
@@ -22,7 +26,9 @@ export function columns(scale: ScoreScale): readonly Column[] {
     // Microseconds on the container's presentation clock, and the same in seconds.
     needed("pts", "INT64", ({ pts }) => BigInt(pts)),
     needed("seconds", "DOUBLE", ({ pts }) => pts / 1e6),
+    // Among the decoded frames of the file, from 0; and seconds since the first of them, as players count.
     needed("frame", "INT32", ({ index }) => index),
+    needed("shown_seconds", "DOUBLE", ({ pts }) => (pts - firstPts) / 1e6),
     needed("shot", "INT32", ({ shot }) => shot),
     open("track", "INT32", ({ track }) => (track < 0 ? null : track)),
     // Pixels of the upright frame.

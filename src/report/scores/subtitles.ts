@@ -11,7 +11,7 @@ const NEUTRAL = 0.1;
 /**
  * A video's scores as WebVTT: for each track a cue for every stretch of time in which its smoothed valence and arousal stay
  * on one level, with their means: `#0 V +0.31 A −0.12 pleased/calm`. A level that lasts less than half a second belongs
- * to the one before it. Nothing is shown where the face is missing. Times are the container's timestamps.
+ * to the one before it. Nothing is shown where the face is missing. Times are the series'.
  *
  * @param caution why the scores are not to be relied on, if they are not: a note in the file, which players do not show, so
  * that each cue says "trial only"

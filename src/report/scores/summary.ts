@@ -34,6 +34,9 @@ export interface TrackSummary {
   readonly blur: number | null;
 }
 
+export const SCORE_CLOCKS = ["shown", "container"] as const;
+export type ScoreClock = (typeof SCORE_CLOCKS)[number];
+
 /** `summary.json`. */
 export interface ScoreSummary {
   readonly format: 1;
@@ -45,6 +48,8 @@ export interface ScoreSummary {
   readonly caution: string | null;
   /** Standard deviation of the smoothing, milliseconds. */
   readonly smoothMs: number;
+  /** What all times count from: the file's first frame, as players do, or the container's zero. */
+  readonly clock: ScoreClock;
   readonly video: {
     readonly frames: number;
     readonly rows: number;
@@ -64,7 +69,12 @@ export interface ScoreSummary {
 export type ScoreModel = Pick<ScoreSummary, "model" | "trainedOn" | "caution">;
 
 /** Figures are of raw scores, one a row: smoothing changes none of them. Rounded to six digits after the point. */
-export function summarise(series: VideoSeries, about: ScoreModel, smoothMs: number): ScoreSummary {
+export function summarise(
+  series: VideoSeries,
+  about: ScoreModel,
+  smoothMs: number,
+  clock: ScoreClock = "shown",
+): ScoreSummary {
   const tracks = [...series.tracks.values()];
   const { frames, rows, covered, span, scale } = series;
   return {
@@ -74,6 +84,7 @@ export function summarise(series: VideoSeries, about: ScoreModel, smoothMs: numb
     trainedOn: about.trainedOn,
     caution: about.caution,
     smoothMs,
+    clock,
     video: {
       frames,
       rows,

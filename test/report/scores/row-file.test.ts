@@ -91,6 +91,6 @@ it("CSV: the same values, empty where missing, floats with the digits that they 
   }));
   await write(csvFile(join(place.path, "b.csv"), table), [tenth!]);
   expect(await readFile(join(place.path, "b.csv"), "utf8")).toMatch(
-    /^pts,seconds,.*\n0,0,0,0,0,10.25,20.5,40,44,ok,0.75,,0.1,-0.25,,,3,/,
+    /^pts,seconds,frame,shown_seconds,shot,.*\n0,0,0,0,0,0,10.25,20.5,40,44,ok,0.75,,0.1,-0.25,,,3,/,
   );
 });
