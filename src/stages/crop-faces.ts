@@ -3,6 +3,7 @@ import { ENGINES } from "../compile/types.ts";
 import { cores } from "../cores.ts";
 import { faceDetectorDigest, openFaceDetector } from "../vision/faces.ts";
 import { bundledDigest } from "../vision/models.ts";
+import { asPlanned } from "./as-planned.ts";
 import { defineStage } from "./define.ts";
 
 const options = z.strictObject({
@@ -71,6 +72,7 @@ export default defineStage({
       const detector = await context.shared(`face detector ${path ?? "blazeface"} from ${floor} on ${how}`, () =>
         openFaceDetector({ ...run, detector: path, floor }),
       );
+      asPlanned(context, { detector: detector.digest });
       const mesh = needsMesh(options)
         ? await context.shared(`facemesh on ${how}`, async () =>
             (await import("../vision/facemesh.ts")).openFaceMesh(run),

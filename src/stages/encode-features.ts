@@ -5,6 +5,7 @@ import { PipeError } from "../errors.ts";
 import { inBatches } from "../nn/batches.ts";
 import type { Latent } from "../records.ts";
 import { ANCLAF_PRESETS } from "../systems/anclaf/presets.ts";
+import { asPlanned } from "./as-planned.ts";
 import { defineStage } from "./define.ts";
 import { frameModel } from "./frame-model.ts";
 
@@ -51,6 +52,7 @@ export default defineStage({
         const { openFeatureEncoder } = await import("../systems/anclaf/features.ts");
         return openFeatureEncoder({ preset, checkpoint, batch, engine, provider, ...(threads && { threads }) });
       });
+      asPlanned(context, { anclaf: encoder.digest });
       const run = (some: readonly Latent[]) => {
         context.signal.throwIfAborted();
         return encoder.encode(some.map((latent) => fitting(latent, encoder.latentShape, preset)));

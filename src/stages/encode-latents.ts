@@ -7,6 +7,7 @@ import { readCheckpoint } from "../nn/checkpoint.ts";
 import type { Crop, Latent, Source } from "../records.ts";
 import type { EncodedImage } from "../systems/anclaf/latents.ts";
 import { ANCLAF_PRESETS, presets, ZQ_FORMS, zqShape } from "../systems/anclaf/presets.ts";
+import { asPlanned } from "./as-planned.ts";
 import { defineStage } from "./define.ts";
 
 /**
@@ -86,6 +87,7 @@ export default defineStage({
           context.note(`encode-latents: ANCLaF is ${opened.weights}: its latents are for trials only.`);
         return opened;
       });
+      asPlanned(context, { anclaf: encoder.digest });
       context.facts.weights = encoder.weights;
       context.facts.engine = { ...encoder.engine };
       const shape = zqShape(presets[preset], form);

@@ -10,6 +10,7 @@ import { onnxSpecSchema } from "../systems/onnx/spec.ts";
 import type { FaceScore, Scorer } from "../systems/scoring.ts";
 import { trackScores } from "../systems/track-scores.ts";
 import { faceQuality } from "../vision/face-quality.ts";
+import { asPlanned } from "./as-planned.ts";
 import { type Context, defineStage } from "./define.ts";
 
 const options = z.strictObject({
@@ -97,6 +98,7 @@ export default defineStage({
       const scorer = await context.shared(`predict-affect ${canonical(options as unknown as Json)}`, () =>
         open(options, context),
       );
+      asPlanned(context, scorer.models);
       context.facts.model = scorer.about;
       context.facts.engine = scorer.engine;
       context.facts.scale = { ...scorer.scale };

@@ -207,6 +207,7 @@ function fakeEncoder() {
   const fake = {
     batches: [] as number[],
     closed: 0,
+    digest: "",
     weights: "untrained (seed 1)",
     engine: { name: "js", provider: null, why: "a test" },
     shape: [64, 16, 16],

@@ -123,7 +123,9 @@ it("looks at a model of somebody's own before any video: what it has, and what i
     hint: expect.stringContaining("The file's inputs: face float32 [2, 3, 8, 8]."),
   });
   await writeFile(file, (await readFile(file)).subarray(0, 100));
-  await expect(asked({ outputs: { said: [{ skip: 3 }] } })).rejects.toThrow(/own\.onnx cannot be opened as a model/);
+  await expect(asked({ outputs: { said: [{ skip: 3 }] } })).rejects.toThrow(
+    /own\.onnx cannot be opened as an ONNX model/,
+  );
   expect(JSON.parse(await readFile(join(folder, "out/report.json"), "utf8"))).toMatchObject({ items: [] });
 });
 

@@ -19,6 +19,8 @@ export interface FeatureEncoderOptions extends Omit<CompileOptions, "name"> {
 export interface FeatureEncoder extends AsyncDisposable {
   /** Where its numbers come from: "checkpoint 0123456789ab", with what it was trained on where the file says so. */
   readonly weights: string;
+  /** sha256 of the checkpoint. */
+  readonly digest: string;
   readonly engine: Compiled["engine"];
   /** Of the ZQ that it reads, channel-first [C, H, W]. */
   readonly latentShape: readonly number[];
@@ -51,6 +53,7 @@ export async function openFeatureEncoder(options: FeatureEncoderOptions): Promis
   const [size, features] = [sizeOf(latentShape), featureSize(sizes)];
   return {
     weights: loaded.weights,
+    digest: loaded.digest,
     engine: compiled.engine,
     latentShape,
     shape: [features],

@@ -22,6 +22,8 @@ export interface EncodedImage {
 /** An opened encoder; whoever opens it disposes it. */
 export interface ImageEncoder extends AsyncDisposable {
   readonly weights: string;
+  /** sha256 of the checkpoint, or of what the untrained weights would make. */
+  readonly digest: string;
   readonly engine: Compiled["engine"];
   /** [C, H, W] of one ZQ. */
   readonly shape: readonly [number, number, number];
@@ -37,6 +39,7 @@ export async function openEncoder(options: EncoderOptions): Promise<ImageEncoder
   const shape = zqShape(sizes, form);
   return {
     weights: loaded.weights,
+    digest: loaded.digest,
     engine: compiled.engine,
     shape,
     async encode(images) {
