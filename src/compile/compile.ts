@@ -1,10 +1,12 @@
 import { PipeError } from "../errors.ts";
 import { eagerExecutor } from "./eager.ts";
 import { chooseEngine } from "./engines.ts";
+import type { Graph } from "./graph.ts";
 import { registerTracing } from "./kernels/index.ts";
 import { encode } from "./onnx.ts";
 import { onnxExecutor } from "./onnx-engine.ts";
-import { trace } from "./trace.ts";
+import { type OpenInput, traceOpen } from "./open-batch.ts";
+import { type InputSpec, trace } from "./trace.ts";
 import type { Compiled, CompileOptions, Program, Value } from "./types.ts";
 
 /**
@@ -29,10 +31,15 @@ export function compile(program: Program, options: CompileOptions): Compiled {
       checkFeeds(name, feeds);
       return executor.run(feeds);
     },
-    toOnnx: (inputs, metadata) => encode(trace(name, program, inputs), metadata),
+    toOnnx: (inputs, metadata) => encode(graphOf(name, program, inputs), metadata),
     dispose,
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+function graphOf(name: string, program: Program, inputs: Record<string, OpenInput>): Graph {
+  const isOpen = Object.values(inputs).some(({ shape }) => shape.some((size) => typeof size === "string"));
+  return isOpen ? traceOpen(name, program, inputs) : trace(name, program, inputs as Record<string, InputSpec>);
 }
 
 /** Throws unless each feed's length is its shape's product; `what` is what errors call it. */

@@ -8,6 +8,8 @@ export type Numbers = Float32Array | Int32Array | Uint8Array | BigInt64Array;
 export interface Sym {
   readonly name: string;
   readonly shape: readonly number[];
+  /** Of inputs and outputs of a graph for any batch: the shape, its open axes by name. */
+  readonly dims?: readonly (number | string)[];
   readonly type: ElementType;
   /** What computes it; null for inputs and constants. */
   readonly node: GraphNode | null;

@@ -138,7 +138,8 @@ function encodeConstant(sym: Sym): object {
 }
 
 function encodeInfo(sym: Sym): object {
-  const shape = { dim: sym.shape.map((length) => ({ dim_value: length })) };
+  const dims: readonly (number | string)[] = sym.dims ?? sym.shape;
+  const shape = { dim: dims.map((size) => (typeof size === "string" ? { dim_param: size } : { dim_value: size })) };
   return { name: sym.name, type: { tensor_type: { elem_type: ONNX_TYPES[sym.type], shape } } };
 }
 

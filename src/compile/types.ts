@@ -42,9 +42,12 @@ export interface Compiled extends AsyncDisposable {
    * Rejects with a PipeError that names the function on a missing feed, wrong shape, or an op without a kernel.
    */
   run(feeds: Record<string, Value>): Promise<Record<string, Value>>;
-  /** The graph for these shapes as a self-contained `.onnx` file, which carries `metadata`, free text by name. */
+  /**
+   * The graph for these shapes as a self-contained `.onnx` file, which carries `metadata`, free text by name. A name
+   * instead of a length, the same as the first axis of every input, leaves that axis open.
+   */
   toOnnx(
-    inputs: Record<string, { shape: readonly number[]; dtype: "float32" | "int32" | "uint8" }>,
+    inputs: Record<string, { shape: readonly (number | string)[]; dtype: "float32" | "int32" | "uint8" }>,
     metadata?: Readonly<Record<string, string>>,
   ): Uint8Array;
   dispose(): Promise<void>;

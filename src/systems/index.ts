@@ -1,6 +1,7 @@
 import type { Program } from "../compile/index.ts";
 import { PipeError } from "../errors.ts";
-import type { AnclafSpecs, LoadedAnclaf } from "./anclaf/load.ts";
+import type { AnclafSource, AnclafSpecs, LoadedAnclaf } from "./anclaf/load.ts";
+import type { SequenceSource } from "./anclaf/load-sequence.ts";
 import {
   ANCLAF_PRESETS,
   type AnclafPreset,
@@ -15,7 +16,11 @@ import {
 /** A network ready to be compiled or exported. */
 export interface BuiltNetwork {
   readonly program: Program;
-  readonly inputs: Record<string, { readonly shape: readonly number[]; readonly dtype: "float32" | "uint8" }>;
+  /** An axis of any length is a name. */
+  readonly inputs: Record<
+    string,
+    { readonly shape: readonly (number | string)[]; readonly dtype: "float32" | "uint8" }
+  >;
   /** "untrained (seed N)" or "checkpoint <sha256's start>", with what it was trained on. */
   readonly weights: string;
   /** For an exported file to say of itself: preset, sha256 of the weights, what they were trained on. */
@@ -26,22 +31,25 @@ export interface BuiltNetwork {
 
 export interface NetworkOptions {
   readonly preset: string;
-  /** A `.safetensors` file; without it and a seed the bundled one of the preset, or else weights of seed 1. */
+  /** A `.safetensors` file; without it and a seed the bundled one of the preset. */
   readonly checkpoint?: string;
+  /** Of untrained weights. */
   readonly seed?: number;
-  /** Images, or windows, in a batch, default 1. */
+  /** Images, or windows, in a batch; default: any number. */
   readonly batch?: number;
   /** Frames in a window, for networks of sequences; default: what the checkpoint says, or 8. */
   readonly n?: number;
   /** What a network of sequences attends with; default: what its checkpoint says, or `location` where it is seeded. */
   readonly attention?: string;
+  /** For networks of sequences that were trained on features: the frame model that made them; default: the package's. */
+  readonly encoder?: string;
 }
 
 export interface NetworkEntry {
   readonly summary: string;
   readonly presets: readonly string[];
   /** The options that it knows beside those which all know. */
-  readonly knows?: readonly ("n" | "attention")[];
+  readonly knows?: readonly ("n" | "attention" | "encoder")[];
   build(options: NetworkOptions): Promise<BuiltNetwork>;
 }
 
@@ -61,35 +69,28 @@ export const networks: Record<string, NetworkEntry> = {
     build: anclaf(
       async ({ parameters, form }, sizes) => {
         const { frame } = await import("./anclaf/frame.ts");
-        return { program: frame(parameters, sizes, form), inputs: pixels(sizes), metadata: { zq: form } };
+        return { program: frame(parameters, sizes, form), inputs: pixels(sizes), metadata: { zq: form, ...AFFECT } };
       },
-      async () => (await import("./anclaf/frame.ts")).frameParameters,
+      async (source) => loaded(source, (await import("./anclaf/frame.ts")).frameParameters),
     ),
   },
   "anclaf-sequence": {
     summary: "ANCLaF-S and -SA: windows of ZQ [N,n,C,H,W] → valence and arousal [N,n,2], attention [N,n,n]",
     presets: ANCLAF_PRESETS,
-    knows: ["n", "attention"],
+    knows: ["n", "attention", "encoder"],
     build: anclaf(
       async ({ parameters, form, notes }, sizes, options) => {
         const { sequenceWindow } = await import("./anclaf/window.ts");
+        const { CONCAT } = await import("./anclaf/load-sequence.ts");
         const n = options.n ?? (Number(notes.n) || 8);
         const attention = attentionOf(options, notes, parameters.has(CONCAT));
         return {
           program: sequenceWindow(parameters, attention),
           inputs: { zq: { shape: [n, ...zqShape(sizes, form)], dtype: "float32" } },
-          metadata: { zq: form, n: `${n}`, attention },
+          metadata: { zq: form, n: `${n}`, attention, ...AFFECT },
         };
       },
-      async ({ checkpoint, seed, attention }) => {
-        if (checkpoint === undefined && seed === undefined)
-          throw new PipeError("No weights for sequences come with this package.", {
-            hint: "Name a checkpoint, or a seed for untrained ones.",
-          });
-        const { sequenceParameters } = await import("./anclaf/sequence.ts");
-        return (sizes, form, names) =>
-          sequenceParameters(sizes, form, attention === "concat" || names.has(CONCAT) ? "concat" : "location");
-      },
+      async (source) => (await import("./anclaf/load-sequence.ts")).loadSequence(source),
     ),
   },
   "anclaf-generator": {
@@ -113,36 +114,49 @@ export const networks: Record<string, NetworkEntry> = {
 
 type Image = import("../nn/layers.ts").Activation;
 
-/** A parameter that the sequence combiner has with the attention `concat` alone. */
-const CONCAT = "combiner.attention.W";
-
 /** A program and its inputs' shapes for one sample. */
-type Sketch = Pick<BuiltNetwork, "program" | "inputs"> & Partial<Pick<BuiltNetwork, "metadata">>;
+type Sketch = Pick<BuiltNetwork, "program"> &
+  Partial<Pick<BuiltNetwork, "metadata">> & {
+    readonly inputs: Record<string, { readonly shape: readonly number[]; readonly dtype: "float32" | "uint8" }>;
+  };
 
-const pixels = (sizes: AnclafSizes): BuiltNetwork["inputs"] => ({
+const pixels = (sizes: AnclafSizes): Sketch["inputs"] => ({
   pixels: { shape: [inputSide(sizes), inputSide(sizes), 3], dtype: "uint8" },
 });
-const imageOf = ({ image }: AnclafSizes): BuiltNetwork["inputs"] => ({
+const imageOf = ({ image }: AnclafSizes): Sketch["inputs"] => ({
   image: { shape: [image, image, 3], dtype: "float32" },
 });
 
+/** What the inputs hold, by name: for an exported file to say. */
+const MEANS: Readonly<Record<string, string>> = {
+  pixels: "rows of RGB bytes 0..255 of a face cut by 68 landmarks; no normalisation",
+  image: "rows of RGB, byte / 127.5 - 1, so -1..1",
+  zq: "ZQ of the n faces of a window in order, channel-first, as anclaf-encoder and anclaf-frame give it",
+};
+/** What valence and arousal are, beside the range of the labels. */
+const AFFECT = {
+  affect: "-1..1 as scaled in training; label = low + (x + 1) / 2 * (high - low), with low and high of range",
+};
+
 function anclaf(
   sketch: (loaded: LoadedAnclaf, sizes: AnclafSizes, options: NetworkOptions) => Promise<Sketch>,
-  specs: (options: NetworkOptions) => Promise<AnclafSpecs | undefined> = async () => undefined,
+  load: (source: SequenceSource) => Promise<LoadedAnclaf> = loaded,
 ): NetworkEntry["build"] {
   return async (options) => {
-    const { checkpoint, seed, batch = 1 } = options;
+    const { checkpoint, seed, batch = "batch", attention, encoder } = options;
     const preset = anclafPreset(options.preset);
-    const { loadAnclaf } = await import("./anclaf/load.ts");
-    const loaded = await loadAnclaf({ preset, checkpoint, seed }, await specs(options));
-    const { weights, dispose } = loaded;
+    const { parameters, dispose, ...about } = await load({ preset, checkpoint, seed, attention, encoder });
     try {
-      const { program, inputs, metadata } = await sketch(loaded, presets[preset], options);
+      const { program, inputs, metadata } = await sketch({ parameters, dispose, ...about }, presets[preset], options);
       const batched = Object.entries(inputs).map(([name, { shape, dtype }]) => {
         return [name, { shape: [batch, ...shape], dtype }] as const;
       });
-      const about = { preset, ...aboutWeights(loaded), ...metadata };
-      return { program, inputs: Object.fromEntries(batched), weights, metadata: about, dispose };
+      const described = Object.entries(inputs).map(([name, { shape, dtype }]) => [
+        `input.${name}`,
+        `${dtype} [${[batch, ...shape].join(", ")}]: ${MEANS[name]}`,
+      ]);
+      const written = { preset, ...aboutWeights(about), ...metadata, ...Object.fromEntries(described) };
+      return { program, inputs: Object.fromEntries(batched), weights: about.weights, metadata: written, dispose };
     } catch (error) {
       dispose();
       throw error;
@@ -150,11 +164,33 @@ function anclaf(
   };
 }
 
+/** Weights that are named, or that come with the package; untrained ones for a seed alone. */
+async function loaded(source: AnclafSource, specs?: AnclafSpecs): Promise<LoadedAnclaf> {
+  const { checkpointFor, loadAnclaf } = await import("./anclaf/load.ts");
+  if (checkpointFor(source) === undefined && source.seed === undefined)
+    throw new PipeError(`No trained weights come with this package for the preset ${source.preset}.`, {
+      hint: "Take the preset small, or name a checkpoint, or a seed for untrained weights: --checkpoint FILE, --seed N",
+    });
+  return loadAnclaf(source, specs);
+}
+
 /** What the weights are, and what of the checkpoint's own notes a user of an exported file should know. */
-function aboutWeights({ weights, digest, notes }: LoadedAnclaf): Record<string, string> {
+function aboutWeights({
+  weights,
+  digest,
+  notes,
+}: Omit<LoadedAnclaf, "parameters" | "dispose">): Record<string, string> {
   const untrained = weights.startsWith("untrained");
   const { trainedOn = untrained ? "nothing" : "unknown: the checkpoint does not say", fold, metrics } = notes;
-  return { weights, sha256: digest, trainedOn, ...(fold && { fold }), ...(metrics && { metrics }) };
+  const kept = Object.entries(notes).filter(([name]) => ["range", "encoder"].includes(name) || /^interval/.test(name));
+  return {
+    weights,
+    sha256: digest,
+    trainedOn,
+    ...(fold && { fold }),
+    ...(metrics && { metrics }),
+    ...Object.fromEntries(kept),
+  };
 }
 
 function anclafPreset(name: string): AnclafPreset {

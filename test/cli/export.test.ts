@@ -59,7 +59,31 @@ describe("pipe export anclaf-frame", () => {
     expect(JSON.parse(notes.metrics!)).toHaveProperty("ccc V");
   });
 
+  it("takes the trained preset small where nothing else is named, and any batch", async () => {
+    const output = path.join(await temporary(), "model.onnx");
+    const { code, err } = await call(["export", "anclaf-frame", "--output", output], false);
+    expect(code, err).toBe(0);
+    expect(err).not.toContain("never trained");
+    const file = await readFile(output);
+    expect(metadataOf(file)).toMatchObject({
+      ...SYNTHETIC,
+      range: '{"valence":[-10,10],"arousal":[-10,10]}',
+      "input.pixels": expect.stringMatching(/^uint8 \[batch, 128, 128, 3\]/),
+    });
+    for (const faces of [1, 5]) {
+      const found = await alone(file, {
+        pixels: new ort.Tensor("uint8", formulaPixels(faces, 128), [faces, 128, 128, 3]),
+      });
+      expect(found.z!.shape).toEqual([faces, 68, 16, 16]);
+    }
+  });
+
   it("says so of weights that were never trained, as every network does", async () => {
+    const { err } = await call(
+      ["export", "anclaf-generator", "--seed", "4", "--output", path.join(await temporary(), "g.onnx")],
+      false,
+    );
+    expect(err).toMatch(/These weights were never trained/);
     const untrained = metadataOf(await exported("anclaf-discriminator", "--seed", "4"));
     expect(untrained).toMatchObject({ trainedOn: "nothing", weights: "untrained (seed 4)" });
   });
@@ -127,7 +151,10 @@ describe("pipe export anclaf-sequence", () => {
     const tried = (...args: string[]) =>
       call(["export", ...args, "--preset", "small", "--output", path.join(folder, "no.onnx")], false);
     const silent = await checkpointWith({});
-    expect((await tried("anclaf-sequence")).err).toContain("Name a checkpoint, or a seed");
+    const large = (name: string) =>
+      call(["export", name, "--preset", "paper", "--output", path.join(folder, "no.onnx")], false);
+    expect((await large("anclaf-sequence")).err).toContain("Name a checkpoint, or a seed");
+    expect((await large("anclaf-frame")).err).toMatch(/No trained weights .* preset paper[\s\S]*--seed N/);
     expect((await tried("anclaf-sequence", "--checkpoint", silent)).err).toContain("whether it was trained to attend");
     expect((await tried("anclaf-sequence", "--seed", "1", "--attention", "both")).err).toContain('attention "both"');
     expect((await tried("anclaf-sequence", "--seed", "1", "--n", "0")).err).toContain("--n takes a whole number");
@@ -143,6 +170,7 @@ describe("pipe export anclaf-sequence", () => {
     );
     expect((await tried("anclaf-frame", "--checkpoint", silent)).err).toContain("missing: generator.e1.conv.weight");
     expect((await tried("anclaf-frame", "--n", "4")).err).toContain("anclaf-frame takes no --n");
+    expect((await tried("anclaf-frame", "--encoder", silent)).err).toContain("anclaf-frame takes no --encoder");
     expect((await tried("anclaf-frames")).err).toContain("Did you mean anclaf-frame?");
     expect(await readdir(folder)).toEqual([]);
     expect(tf.memory().numTensors).toBe(0);
