@@ -1,5 +1,5 @@
+import { createRequire } from "node:module";
 import * as node from "onnxruntime-node";
-import * as web from "onnxruntime-web";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Compiled, compile, type Value } from "../../src/compile/index.ts";
 import { metadataOf } from "../../src/compile/onnx.ts";
@@ -8,6 +8,10 @@ import { type BuiltNetwork, networks } from "../../src/systems/index.ts";
 import { floats, nearly } from "../nn/sequences.ts";
 import { formulaPixels } from "./anclaf/formula.ts";
 
+// The two packages have one interface; this one's types ask for a browser's.
+const web = createRequire(import.meta.url)("onnxruntime-web") as typeof node & {
+  env: { wasm: { numThreads: number } };
+};
 web.env.wasm.numThreads = 1;
 web.env.logLevel = "error";
 
