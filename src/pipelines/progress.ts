@@ -1,3 +1,4 @@
+import { clock } from "../duration.ts";
 import type { PlanItem } from "./plan.ts";
 import type { Progress, RunState } from "./state.ts";
 import type { Outcome } from "./task.ts";
@@ -159,13 +160,6 @@ function tail(state: RunState): string {
   const now = Array.from(state.current, ([name, standing]) => flat(standing ? `${name} ${standing.words}` : name));
   if (now.length > 0) parts.push(`now ${now.join(", ")}`);
   return parts.join("  ");
-}
-
-function clock(seconds: number): string {
-  const whole = Math.round(seconds);
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  const two = (n: number) => String(n).padStart(2, "0");
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
 /** Names may hold line breaks and other control characters. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { TempFolder } from "../cache/temp.ts";
 import { digestFile } from "../digest.ts";
 import { diskError, makeFolder } from "../disk.ts";
+import { clock } from "../duration.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { Ledger } from "../ledger.ts";
 import { SharedPool } from "../stages/context.ts";
@@ -105,6 +106,8 @@ class Run {
       link(stop, this.#stop),
     ];
     progress?.begin(this.#state);
+    const foretell = () => this.#foretell();
+    drain?.addEventListener("abort", foretell, { once: true });
     const pool = new SharedPool();
     let failure: { error: unknown } | undefined;
     try {
@@ -113,6 +116,7 @@ class Run {
       for (const each of settled) if (each.status === "rejected") failure ??= { error: each.reason };
     } finally {
       for (const each of unlink) each();
+      drain?.removeEventListener("abort", foretell);
       await pool[Symbol.asyncDispose]().catch((error) => progress?.note(`Closing failed: ${reasonOf(error)}`));
       progress?.end();
     }
@@ -147,6 +151,19 @@ class Run {
       this.#options.progress?.note(each.reason.message);
     }
     return { report, written: told.every(({ status }) => status === "fulfilled") };
+  }
+
+  /** Says how long what is in flight will take to its end, where it is not saved before. */
+  #foretell(): void {
+    const { stages, progress, stop } = this.#options;
+    if (stop?.aborted || this.#pipeline.steps.some(({ stage }) => stages[stage]?.saves)) return;
+    for (const [name, standing] of this.#state.current) {
+      const left = this.#state.secondsLeftOf(name);
+      if (standing !== null && left !== undefined)
+        progress?.note(
+          `${name}: ${standing.words}, about ${clock(left)} to its end. Stopped at once, nothing of it is kept.`,
+        );
+    }
   }
 
   get #interrupted(): boolean {
@@ -266,7 +283,7 @@ class Run {
         signal: this.#stop.signal,
         drain: this.#drain.signal,
         note: (message: string) => progress?.note(message),
-        standing: (share: number, words: string) => this.#state.current.set(task.source.name, { share, words }),
+        standing: (share: number, words: string) => this.#state.stands(task.source.name, { share, words }),
       };
       if (perform) return perform(task, { ...tools, heard: (seen) => this.#state.heard(task.source.path, seen) });
       return runTask(task, {
@@ -295,7 +312,11 @@ class Run {
 
   /** What has come to its end, in the order in which it was found. */
   get #finished(): readonly { item: ReportItem; outcome: Outcome }[] {
-    return this.#ended.filter((each) => each !== undefined);
+    const ended = this.#ended.filter((each) => each !== undefined);
+    if (!this.#options.watch) return ended;
+    // A copy that paused was cut off when it was first looked at: what counts is what came of it in the end.
+    const last = new Map(ended.map((each, i) => [each.item.source.path, i]));
+    return ended.filter(({ item }, i) => last.get(item.source.path) === i || WELL.has(item.status));
   }
 
   #report(): Report {
@@ -309,10 +330,12 @@ class Run {
         versions: versions(),
       },
       ended.map(({ item }) => item),
-      { notStarted: this.#found.length - ended.length, interrupted: this.#interrupted },
+      { notStarted: this.#found.length - this.#state.items, interrupted: this.#interrupted },
     );
   }
 }
+
+const WELL: ReadonlySet<ReportItem["status"]> = new Set(["done", "cached"]);
 
 /** Aborts the second when the first aborts, until the function that it returns is called. */
 function link(signal: AbortSignal | undefined, controller: AbortController): () => void {

@@ -28,7 +28,8 @@ export class Seeing {
 
   add(record: AnyRecord): void {
     this.#records += 1;
-    if (!("pts" in record) || record.kind === "window") return;
+    // What was cached or cut out before is not played again, whatever times it has.
+    if (record.kind !== "frame") return;
     const { pts } = record;
     const { first, last } = this.#span ?? { first: pts, last: pts };
     this.#span = { first: Math.min(first, pts), last: Math.max(last, pts) };
@@ -56,6 +57,9 @@ export class RunState {
   bytesLeft = 0;
   /** Names of the sources being worked on, with what they last said of how far they are. */
   readonly current = new Map<string, Standing | null>();
+  /** Of those, what they said first: a training that goes on begins at more than nothing. */
+  readonly #first = new Map<string, { readonly share: number; readonly at: number }>();
+  readonly #bytes = new Map<string, number>();
   /** Records that the sources gave. */
   frames = 0;
   #mediaDone = 0;
@@ -81,22 +85,36 @@ export class RunState {
     return micros / 1e6;
   }
 
-  /** Seconds left: by what the tasks say of themselves, else by bytes; undefined while nothing can be said. */
+  /** Seconds left, by bytes and by what the tasks say of themselves; undefined while nothing can be said. */
   get eta(): number | undefined {
     if (!this.counted) return undefined;
-    const standings = [...this.current.values()].filter((each) => each !== null);
-    if (standings.length > 0) {
-      const begun = standings.reduce((sum, { share }) => sum + share, 0);
-      const worked = this.ended.done + begun;
-      return worked > 0 ? (this.seconds * (this.planned - this.items - begun)) / worked : undefined;
+    let [worked, left] = [this.bytesDone, this.bytesLeft];
+    for (const [name, standing] of this.current) {
+      const [bytes, share] = [this.#bytes.get(name) ?? 0, standing?.share ?? 0];
+      worked += bytes * (share - (this.#first.get(name)?.share ?? 0));
+      left -= bytes * share;
     }
-    if (this.bytesDone === 0) return undefined;
-    return (this.seconds * this.bytesLeft) / this.bytesDone;
+    return worked > 0 ? (this.seconds * left) / worked : undefined;
+  }
+
+  /** A task says how far it is. */
+  stands(name: string, standing: Standing): void {
+    if (!this.#first.has(name)) this.#first.set(name, { share: standing.share, at: this.seconds });
+    this.current.set(name, standing);
+  }
+
+  /** Seconds that a task still needs, by what it said first and last; undefined while nothing can be said. */
+  secondsLeftOf(name: string): number | undefined {
+    const [first, last] = [this.#first.get(name), this.current.get(name)];
+    if (!first || !last || last.share <= first.share) return undefined;
+    return ((this.seconds - first.at) * (1 - last.share)) / (last.share - first.share);
   }
 
   plan({ action, source }: PlanItem): void {
     this.planned += 1;
-    if (action === "run") this.bytesLeft += source.bytes ?? 0;
+    if (action !== "run") return;
+    this.bytesLeft += source.bytes ?? 0;
+    this.#bytes.set(source.name, source.bytes ?? 0);
   }
 
   /** The source with this path gave a record. */
@@ -116,6 +134,7 @@ export class RunState {
   end({ action, source }: PlanItem, outcome: Outcome): void {
     this.ended[outcome.status] += 1;
     this.current.delete(source.name);
+    this.#first.delete(source.name);
     const span = this.#spans.get(source.path);
     if (span) this.#mediaDone += span.last - span.first;
     this.#spans.delete(source.path);

@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { clock } from "../duration.ts";
 import { PipeError, reasonOf } from "../errors.ts";
 import { DECODERS } from "../media/types.ts";
-import { defineStage } from "./define.ts";
+import { type Context, defineStage } from "./define.ts";
 
 /**
  * The start of every expensive pipeline: the frames of a video, upright, with square pixels and the container's own
@@ -45,7 +46,7 @@ export default defineStage({
         }
     }
   },
-  run: ({ input: _, follow: __, ...options }, { source, signal, ledger, verdict, warn, facts, getsBack }) =>
+  run: ({ input: _, follow: __, ...options }, { source, signal, ledger, verdict, warn, standing, facts, getsBack }) =>
     async function* () {
       if (options.start !== undefined && options.end !== undefined && options.end <= options.start)
         throw new PipeError(`extract-frames: end (${options.end} s) is not after start (${options.start} s).`);
@@ -54,12 +55,16 @@ export default defineStage({
           ...(options.start !== undefined && { start: options.start }),
           ...(options.end !== undefined && { end: options.end }),
         };
-      const { decode } = await import("../media/index.ts");
+      const { decode, probe } = await import("../media/index.ts");
       const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+      // Short videos are over before anybody asks.
+      const long = source.bytes >= LONG ? await probe(source.path, { ...given, signal }).catch(() => null) : null;
+      const told = new Told(standing, long?.duration ?? null, options);
       const decoding = decode(source.path, { ...given, signal, recycle: getsBack === true });
       for await (const { index, pts, firstPts, image } of decoding) {
         // Known before the first record, to stages that count time from the first frame. Most files begin at 0.
         if (firstPts !== 0) facts.firstPts = firstPts;
+        told.at(pts, firstPts);
         yield { kind: "frame", index, pts, image };
       }
       const ending = await decoding.ending;
@@ -69,3 +74,39 @@ export default defineStage({
       verdict(ending.verdict, ending.detail);
     },
 });
+
+/** Bytes from which on a video is long enough to say how far it is. */
+const LONG = 8e6;
+/** Milliseconds between two words of how far it is. */
+const BETWEEN = 500;
+
+/** Says now and then how far a video is: `12 % of 1:02:03`. Says nothing where its duration is not known. */
+class Told {
+  readonly #say: Context["standing"];
+  readonly #duration: number | null;
+  readonly #part: { readonly start?: number | undefined; readonly end?: number | undefined };
+  #last = Number.NEGATIVE_INFINITY;
+
+  /** @param duration microseconds */
+  constructor(
+    say: Context["standing"],
+    duration: number | null,
+    part: { start?: number | undefined; end?: number | undefined },
+  ) {
+    this.#say = say;
+    this.#duration = duration;
+    this.#part = part;
+  }
+
+  /** A frame has come. Microseconds. */
+  at(pts: number, firstPts: number): void {
+    const now = performance.now();
+    if (this.#duration === null || now - this.#last < BETWEEN) return;
+    this.#last = now;
+    const from = Math.max(firstPts, (this.#part.start ?? 0) * 1e6);
+    const to = Math.min(firstPts + this.#duration, (this.#part.end ?? Number.POSITIVE_INFINITY) * 1e6);
+    if (to <= from) return;
+    const share = Math.min(1, Math.max(0, (pts - from) / (to - from)));
+    this.#say(share, `${Math.floor(share * 100)} % of ${clock((to - from) / 1e6)}`);
+  }
+}

@@ -52,6 +52,7 @@ export default defineStage({
   options: schema,
   runtime: ["output", "engine", "provider", "threads"],
   output: ({ output }) => output,
+  saves: true,
   cached: ({ output }, { key }) => cachedTraining(output, key),
   published: ({ output }, { digest }) => publishedTrainings(output, (source) => source.digest === digest),
   run: (options, context) =>

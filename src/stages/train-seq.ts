@@ -26,6 +26,7 @@ export default defineStage({
   // Of no account but to find the frame model: it must be the one that made the latents, which are in the key.
   runtime: ["output", "models", "checkpoint", "engine", "provider", "threads"],
   output: ({ output }) => output,
+  saves: true,
   cached: ({ output }, { key }) => cachedTraining(output, key),
   published: ({ output }, { name }) => publishedTrainings(output, (source) => source.name === name),
   async next(options, [first]) {

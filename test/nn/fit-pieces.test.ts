@@ -209,11 +209,8 @@ test("a standing is one line", () => {
     dataWait: 0.031,
     secondsLeft: 550,
   };
-  expect(inWords(standing)).toBe(
-    "1200/5000  critic 0.412  generator 12.6  310 samples/s  waits for data 3 %  9:10 left",
-  );
-  expect(inWords({ ...standing, losses: {}, dataWait: 0, secondsLeft: null })).toBe("1200/5000  310 samples/s");
-  expect(inWords({ ...standing, losses: {}, dataWait: 0, secondsLeft: 3723 })).toMatch(/1:02:03 left$/);
+  expect(inWords(standing)).toBe("1200/5000  critic 0.412  generator 12.6  310 samples/s  waits for data 3 %");
+  expect(inWords({ ...standing, losses: {}, dataWait: 0 })).toBe("1200/5000  310 samples/s");
 });
 
 /** Bytes in use after a collection. */

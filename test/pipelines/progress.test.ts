@@ -63,13 +63,28 @@ describe("run state", () => {
   it("takes a task's word for how far it is, before the bytes", () => {
     const state = halfway();
     vi.advanceTimersByTime(2000);
-    state.current.set("b", { share: 0.25, words: "step 5/20" });
-    // 1.25 of the three that are to be worked on took 2 s.
+    state.stands("b", { share: 0, words: "step 0/20" });
+    expect(state.secondsLeftOf("b")).toBeUndefined();
+    vi.advanceTimersByTime(500);
+    state.stands("b", { share: 0.25, words: "step 5/20" });
+    // 100 bytes and a quarter of 100 took 2.5 s; three quarters of 100 and 200 are left.
+    expect(state.secondsLeftOf("b")).toBeCloseTo(1.5, 9);
     expect(snapshot(state)).toMatchObject({
-      eta: 2.8,
+      eta: 5.5,
       current: ["b"],
       standings: { b: { share: 0.25, words: "step 5/20" } },
     });
+  });
+
+  it("does not count what a training that goes on had done before", () => {
+    const state = new RunState("train");
+    state.plan(item("fold-0"));
+    state.counted = true;
+    state.stands("fold-0", { share: 0.8, words: "" });
+    expect(state.eta).toBeUndefined();
+    vi.advanceTimersByTime(3000);
+    state.stands("fold-0", { share: 0.9, words: "" });
+    expect(state.eta).toBeCloseTo(3, 9);
   });
 
   it("says nothing of the end while it cannot know", () => {
@@ -114,7 +129,8 @@ describe("progress", () => {
     const state = new RunState("train");
     state.plan(item("fold 0"));
     state.counted = true;
-    state.current.set("fold 0", { share: 0.5, words: "step 5/10\tloss 1" });
+    state.stands("fold 0", { share: 0, words: "" });
+    state.stands("fold 0", { share: 0.5, words: "step 5/10\tloss 1" });
     bar.begin(state);
     vi.advanceTimersByTime(10_000);
     const now = "now fold 0 step 5/10?loss 1";

@@ -85,6 +85,19 @@ describe("watching", () => {
     expect(exitCode).toBe(0);
   });
 
+  it("of a copy that paused, and failed, tells what came of it in the end", async () => {
+    await old("a", "ab!");
+    const { result, stop } = watch(0);
+    await until(() => told.length === 1);
+    await writeFile(path.join(input, "a"), "abcd");
+    await until(() => told.length === 2);
+    stop();
+    const { report, outcomes, exitCode } = await result;
+    expect(told.slice(0, 2)).toEqual([["a failed"], ["a done"]]);
+    expect(report.items.map(({ source, status }) => `${source.name} ${status}`)).toEqual(["a done"]);
+    expect([outcomes.length, report.totals.failed, report.totals.notStarted, exitCode]).toEqual([1, 0, 0, 0]);
+  });
+
   it("works on a file again when it was changed, and on one of another name that has the same bytes from the cache", async () => {
     await old("a", "abc");
     const { result, stop } = watch(0);

@@ -54,6 +54,22 @@ describe("extract-frames", () => {
     expect(ending).toMatchObject({ verdict: "complete" });
   });
 
+  it("says of a large file how far it is, from its duration or the part that is asked for, and nothing of a small one", async () => {
+    const told = async (bytes: number, options: Parameters<typeof extractFrames>[0]) => {
+      const said: [number, string][] = [];
+      await using loose = looseContext({ source: { ...(await source(sample)), bytes }, note: () => {} });
+      const standing = (share: number, words: string) => said.push([share, words]);
+      const context = Object.create(loose, { standing: { value: standing } }) as typeof loose;
+      for await (const _ of toStream(extractFrames(options), context)) if (said.length > 0) break;
+      return said;
+    };
+    // The sample lasts four seconds, 25 frames in each.
+    expect(await told(8e6, {})).toEqual([[0, "0 % of 0:04"]]);
+    const [[share, words]] = (await told(8e6, { start: 1, end: 3 })) as [[number, string]];
+    expect([share, words]).toEqual([0, "0 % of 0:02"]);
+    expect(await told(1e6, {})).toEqual([]);
+  });
+
   it.skipIf(!hasFfmpeg)(
     "keeps where the file's clock begins, also of a part, and nothing where that is 0",
     async () => {
