@@ -50,7 +50,7 @@ const options = z.strictObject({
 export default defineStage({
   name: "crop-faces",
   summary: "frame* → face crops with track ids; frames without a face give a row that says so",
-  version: 2,
+  version: 3,
   takes: "frame",
   gives: "crop",
   givesBack: true,

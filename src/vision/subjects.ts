@@ -99,7 +99,7 @@ interface Rows<R extends Row = Row> {
 
 async function prepare(detector: Detector, frame: Frame): Promise<PreparedFrame> {
   const prepared = await detector.prepare(frame.image);
-  // The detector's input is small already, so the thumbnail costs next to nothing.
+  // The detector's input is in the cache already, so the thumbnail costs next to nothing.
   return { frame, prepared, pts: frame.pts, data: thumbnail(prepared.input, prepared.shown) };
 }
 

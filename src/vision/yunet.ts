@@ -1,18 +1,25 @@
 import { basename } from "node:path";
 import { type OnnxModel, openOnnx, type Value } from "../compile/index.ts";
+import { listed } from "../compile/open-onnx.ts";
 import { noise, tryRows } from "../compile/trial.ts";
 import { PipeError, reasonOf } from "../errors.ts";
+import type { Size } from "../media/images.ts";
 import type { Image } from "../records.ts";
 import { runInBatches } from "./batches.ts";
 import { type Detection, type Detector, detectionAt } from "./detector.ts";
 import { type RunOptions, runOptions } from "./models.ts";
 import { greedyNms } from "./nms.ts";
-import { fitInto } from "./prepared.ts";
+import { fitIntoCorner, scaled } from "./prepared.ts";
 
 const STRIDES = [8, 16, 32] as const;
 const HEADS = { cls: 1, obj: 1, bbox: 4, kps: 10 } as const;
-/** Longest side of the input where the file leaves it open; the other follows the frame, in whole strides of 32. */
-const LONGEST = 640;
+/**
+ * Where the file leaves the input's size open, frames of more pixels are reduced to this many: 4K as it is. The network's
+ * cost grows with the pixels, and one input of this size already takes 100 MB.
+ */
+const MOST_PIXELS = 3840 * 2176;
+/** Images of more pixels than this run one by one: a batch would save no time and take the memory of all. */
+const ALONE_PIXELS = 1280 * 736;
 /** The NMS threshold of libfacedetection. */
 const OVERLAP = 0.45;
 
@@ -21,6 +28,9 @@ const OVERLAP = 0.45;
  * Millisecond-level Face Detector, 2023): one input [batch, 3, height, width], BGR 0..255; at strides 8, 16 and 32 the
  * outputs cls, obj (1 value a cell), bbox (4) and kps (10). Score √(cls · obj); centres (cell + offset) · stride, sizes
  * exp(·) · stride; landmarks right eye, left eye, nose tip, right and left mouth corner ("right" is the person's own).
+ *
+ * Frames are seen at their own size, padded with black at the right and below to whole strides of 32, as OpenCV's
+ * FaceDetectorYN does. Where the file fixes the size they are scaled to fit its upper left corner.
  *
  * @param options.floor lowest score that is given, 0..1.
  * @throws PipeError when the file has another layout: it names the layouts known and what the file has.
@@ -42,13 +52,17 @@ export async function openYuNet(path: string, options: RunOptions & { readonly f
     name: `yunet (${basename(path)})`,
     digest: model.digest,
     engine: { name: "onnx", provider: "cpu", why: "the detector is an .onnx file" },
-    prepare: (image) => fitInto(image, inputSize(image, width, height)),
+    async prepare(image) {
+      const { size, scale } = inputSize(image, width, height);
+      return fitIntoCorner(image, size, scale);
+    },
     async infer(prepared) {
       const results: Detection[][] = prepared.map(() => []);
       // Images of one size share a batch, unless the model is made for one image at a time.
       const sizes = new Map<string, number[]>();
       prepared.forEach(({ input }, i) => {
-        const key = together ? `${input.width} × ${input.height}` : `${i}`;
+        const alone = batch === 1 || input.width * input.height > ALONE_PIXELS;
+        const key = alone ? `${i}` : `${input.width} × ${input.height}`;
         sizes.set(key, [...(sizes.get(key) ?? []), i]);
       });
       for (const members of sizes.values()) {
@@ -108,24 +122,57 @@ function headsOf(path: string, model: OnnxModel): Heads {
     model.outputs.find(({ name, shape }) => name === key && shape.at(-1) === values)?.name,
   ]);
   const planes = model.inputs[0]?.shape;
-  const fits =
-    model.inputs.length === 1 && planes?.length === 4 && planes[1] === 3 && model.inputs[0]!.dtype === "float32";
-  if (fits && found.every(([, name]) => name !== undefined)) return Object.fromEntries(found) as Heads;
-  const list = (values: OnnxModel["inputs"]) =>
-    values.map(({ name, shape, dtype }) => `${name} ${dtype} [${shape.join(", ")}]`).join("; ");
+  const fits = model.inputs.length === 1 && planes?.length === 4 && planes[1] === 3;
+  if (fits && found.every(([, name]) => name !== undefined)) {
+    checkNumbers(path, [
+      model.inputs[0]!,
+      ...model.outputs.filter(({ name }) => wanted.some(({ key }) => key === name)),
+    ]);
+    checkSides(path, planes);
+    return Object.fromEntries(found) as Heads;
+  }
   throw new PipeError(`${path} is no face detector that is known here.`, {
     hint: [
       "Known: YuNet — input float32 [batch, 3, height, width]; outputs cls_S, obj_S [batch, cells, 1], bbox_S [batch, cells, 4] and kps_S [batch, cells, 10] for S = 8, 16, 32.",
-      `The file has: input ${list(model.inputs)}; outputs ${list(model.outputs)}.`,
+      `The file has: input ${listed(model.inputs)}; outputs ${listed(model.outputs)}.`,
     ].join("\n"),
   });
 }
 
-function inputSize(image: Image, width: number | string | undefined, height: number | string | undefined) {
-  if (typeof width === "number" && width > 0 && typeof height === "number" && height > 0) return { width, height };
-  const scale = LONGEST / Math.max(image.width, image.height);
-  const whole = (side: number) => Math.max(32, Math.ceil((side * scale) / 32 - 1e-6) * 32);
-  return { width: whole(image.width), height: whole(image.height) };
+function checkNumbers(path: string, values: OnnxModel["inputs"]): void {
+  const wrong = values.filter(({ dtype }) => dtype !== "float32" && dtype !== "float16");
+  if (wrong.length === 0) return;
+  const names = wrong.map(({ name, dtype }) => `${name} is ${dtype}`).join(", ");
+  throw new PipeError(`${path}: a YuNet's input and heads are float32 or float16, but ${names}.`, {
+    hint: "Export the model with floating-point inputs and outputs; a quantised model needs its DequantizeLinear at the end.",
+  });
+}
+
+function checkSides(path: string, [, , height, width]: OnnxModel["inputs"][number]["shape"]): void {
+  const wrong = [width, height].some((side) => typeof side === "number" && (side <= 0 || side % 32 !== 0));
+  if (wrong)
+    throw new PipeError(`${path}: its input of ${width} × ${height} pixels is not made of whole strides of 32.`, {
+      hint: "Export the model with an input whose width and height are multiples of 32, or with open ones.",
+    });
+}
+
+/** The input's size for an image, and what the image is scaled by. */
+function inputSize(
+  image: Image,
+  width: number | string | undefined,
+  height: number | string | undefined,
+): { size: Size; scale: number } {
+  const across = typeof width === "number" ? width / image.width : Infinity;
+  const down = typeof height === "number" ? height / image.height : Infinity;
+  const fit = Math.min(across, down);
+  const scale = fit < Infinity ? fit : Math.min(1, Math.sqrt(MOST_PIXELS / (image.width * image.height)));
+  const shown = scaled(image, scale);
+  const strides = (side: number) => Math.ceil(side / 32) * 32;
+  const size = {
+    width: typeof width === "number" ? width : strides(shown.width),
+    height: typeof height === "number" ? height : strides(shown.height),
+  };
+  return { size, scale };
 }
 
 /** Planes of blue, green and red, 0..255, shape [batch, 3, height, width]. */
