@@ -61,7 +61,7 @@ export async function openYuNet(path: string, options: RunOptions & { readonly f
       // Images of one size share a batch, unless the model is made for one image at a time.
       const sizes = new Map<string, number[]>();
       prepared.forEach(({ input }, i) => {
-        const alone = batch === 1 || input.width * input.height > ALONE_PIXELS;
+        const alone = !together || input.width * input.height > ALONE_PIXELS;
         const key = alone ? `${i}` : `${input.width} × ${input.height}`;
         sizes.set(key, [...(sizes.get(key) ?? []), i]);
       });
