@@ -9,6 +9,8 @@ import { leftovers, TEMP } from "./temp.ts";
 /** What verifying one thing found. `entry` is its path below the folder verified. */
 export interface Verified {
   readonly entry: string;
+  /** Of the video that it was made from, where its marker says so. */
+  readonly name?: string;
   readonly ok: boolean;
   /** Each names the file and what is wrong with it; none when `ok`. */
   readonly problems: readonly string[];
@@ -28,7 +30,9 @@ export async function* verifyFolder(folder: string): AsyncGenerator<Verified, vo
   const owners = await fileOwners(entries);
   for (const entry of entries) {
     const { problems } = await checkEntry(entry, { trust: false, whose: (sha256) => owners.get(sha256) });
-    yield { entry: relative(root, entry) || ".", ok: problems.length === 0, problems };
+    const marker = await readMarker(entry);
+    const name = "problem" in marker ? {} : { name: marker.source.name };
+    yield { entry: relative(root, entry) || ".", ...name, ok: problems.length === 0, problems };
   }
   if (entries.includes(root)) return;
   const problems = [...(await strangersIn(root)), ...(await leftoversIn(root))];

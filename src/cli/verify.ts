@@ -8,10 +8,10 @@ export function verifyCommand(session: Session): CommandModule {
     positionals: { dir: { type: "string", describe: "output folder of a run, or one entry in it" } },
     async run({ dir }) {
       let [intact, broken] = [0, 0];
-      for await (const { entry, ok, problems } of await verified(String(dir))) {
+      for await (const { entry, name, ok, problems } of await verified(String(dir))) {
         if (ok) intact += 1;
         else broken += 1;
-        session.out(`${ok ? "ok " : "BAD"}  ${printable(entry)}\n`);
+        session.out(`${ok ? "ok " : "BAD"}  ${printable(entry)}${name === undefined ? "" : `  ${printable(name)}`}\n`);
         for (const problem of problems) session.out(`     ${printable(problem)}\n`);
       }
       session.out(`${intact} intact, ${broken} with problems\n`);

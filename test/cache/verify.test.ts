@@ -133,7 +133,7 @@ test("what does not belong to a cache is named; reports and notebooks do", async
   const { path } = await write(output.path, latents(5));
   await writeFile(join(output.path, "report.json"), "{}");
   expect(await verified(output.path)).toEqual([
-    { entry: `${basename(dirname(path))}/${basename(path)}`, ok: true, problems: [] },
+    { entry: `${basename(dirname(path))}/${basename(path)}`, name: "clip one.mp4", ok: true, problems: [] },
   ]);
   await writeFile(join(output.path, "holiday.mp4"), "");
   await mkdir(join(dirname(path), "old"));
@@ -150,8 +150,10 @@ test("what does not belong to a cache is named; reports and notebooks do", async
 test("a source's folder and an entry can be verified alone; no folder is an error", async () => {
   await using output = await folder();
   const { path } = await write(output.path, latents(5));
-  expect(await verified(dirname(path))).toEqual([{ entry: basename(path), ok: true, problems: [] }]);
-  expect(await verified(path)).toEqual([{ entry: ".", ok: true, problems: [] }]);
+  expect(await verified(dirname(path))).toEqual([
+    { entry: basename(path), name: "clip one.mp4", ok: true, problems: [] },
+  ]);
+  expect(await verified(path)).toEqual([{ entry: ".", name: "clip one.mp4", ok: true, problems: [] }]);
   await expect(verified(join(output.path, "none"))).rejects.toThrow("There is no folder");
 });
 

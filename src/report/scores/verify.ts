@@ -11,7 +11,13 @@ export async function* verifyScores(output: string): AsyncGenerator<Verified, vo
   const folders = await scoresFolders(output);
   for (const folder of folders) {
     const problems = await problemsIn(folder);
-    yield { entry: relative(resolve(output), folder), ok: problems.length === 0, problems };
+    const name = (await readMarker(folder))?.source.name;
+    yield {
+      entry: relative(resolve(output), folder),
+      ...(name !== undefined && { name }),
+      ok: problems.length === 0,
+      problems,
+    };
   }
   if (folders.length === 0) return;
   const left = (await leftovers(output)).filter(({ owner }) => owner === "dead");
