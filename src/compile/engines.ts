@@ -19,7 +19,8 @@ export function chooseEngine(options: CompileOptions): Compiled["engine"] {
   const lacks: string[] = [];
   for (const name of wanted === "auto" ? ORDER : [wanted, ...ORDER.filter((other) => other !== wanted)]) {
     const lack = PROBES[name]();
-    if (lack === null) return { name, provider: name === "onnx" ? provider : null, why: why(wanted, name, lacks) };
+    if (lack === null)
+      return { name, provider: name === "onnx" ? provider : null, why: why(wanted, name, provider, lacks) };
     lacks.push(`no ${name} (${lack})`);
   }
   throw new Error("the js engine works everywhere");
@@ -28,10 +29,14 @@ export function chooseEngine(options: CompileOptions): Compiled["engine"] {
 const ORDER = ["onnx", "tensorflow", "js"] as const;
 const PROBES = { onnx: probeOnnx, tensorflow: probeTensorflow, js: () => null };
 
-function why(wanted: string, taken: string, lacks: readonly string[]): string {
-  if (wanted === taken) return "asked for";
-  const reason = lacks.length === 0 ? "the fastest engine, and it works here" : lacks.join(", ");
-  return wanted === "auto" ? `auto: ${reason}` : `${wanted} was asked for, but there is ${reason}`;
+function why(wanted: string, taken: string, provider: string, lacks: readonly string[]): string {
+  // Of the providers only the processor is known to work before a graph is opened.
+  const other = provider === "cpu" ? "" : `; the provider ${provider} was asked for`;
+  const end = other === "" || taken === "onnx" ? other : `${other}, and only onnx has it`;
+  if (wanted === taken) return `asked for${end}`;
+  if (wanted !== "auto") return `${wanted} was asked for, but there is ${lacks.join(", ")}${end}`;
+  if (lacks.length > 0) return `auto: ${lacks.join(", ")}${end}`;
+  return end === "" ? "auto: the fastest engine, and it works here" : `auto: the first choice${end}`;
 }
 
 /** Why ONNX Runtime cannot run here; null when it can. */

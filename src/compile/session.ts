@@ -47,7 +47,14 @@ export class SessionHost {
     const options = { ...(optimisedPath && { optimisedPath }), ...(state && { state }), ...(external && { external }) };
     // Gigabytes are handed over, not copied.
     const transfer = external?.map(({ data }) => data.buffer as ArrayBuffer);
-    const reply = await this.#ask({ kind: "open", session, model, ...options }, transfer);
+    const reply = await this.#ask({ kind: "open", session, model, ...options }, transfer).catch((cause: unknown) => {
+      const { provider } = this.#settings;
+      if (provider === "cpu") throw cause;
+      throw new PipeError(`${this.#name} cannot be opened with the provider ${provider}: ${reasonOf(cause)}`, {
+        hint: "Leave the provider out to run on the processor.",
+        cause,
+      });
+    });
     return { session, info: reply.info! };
   }
 

@@ -38,7 +38,7 @@ type Options = z.output<typeof options>;
 export default defineStage({
   name: "write-scores",
   summary: "prediction* → a folder a video: scores as Parquet or CSV, summary, subtitles, timeline",
-  version: 3,
+  version: 4,
   takes: "prediction",
   gives: "artifact",
   options,

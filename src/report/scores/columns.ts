@@ -1,4 +1,4 @@
-import { quadrantOfRow, type ScoreRow, type ScoreScale } from "./row.ts";
+import { affectQuadrant, likeliest, type ScoreRow, type ScoreScale } from "./row.ts";
 
 /** One column of the scores, whatever the file's format. */
 export interface Column {
@@ -26,9 +26,8 @@ export function columns(scale: ScoreScale, firstPts = 0): readonly Column[] {
     // Microseconds on the container's presentation clock, and the same in seconds.
     needed("pts", "INT64", ({ pts }) => BigInt(pts)),
     needed("seconds", "DOUBLE", ({ pts }) => pts / 1e6),
-    // Among the decoded frames of the file, from 0; and seconds since the first of them, as players count.
+    // Among the decoded frames of the file, from 0.
     needed("frame", "INT32", ({ index }) => index),
-    needed("shown_seconds", "DOUBLE", ({ pts }) => (pts - firstPts) / 1e6),
     needed("shot", "INT32", ({ shot }) => shot),
     open("track", "INT32", ({ track }) => (track < 0 ? null : track)),
     // Pixels of the upright frame.
@@ -37,17 +36,17 @@ export function columns(scale: ScoreScale, firstPts = 0): readonly Column[] {
     open("box_width", "FLOAT", ({ box }) => box?.width ?? null),
     open("box_height", "FLOAT", ({ box }) => box?.height ?? null),
     needed("status", "STRING", ({ status }) => status),
-    // The detector's, and the landmark network's, 0..1.
+    // The detector's, 0..1.
     needed("score", "FLOAT", ({ score }) => score),
-    open("face_presence", "FLOAT", ({ presence }) => presence ?? null),
     // The model's native units: as it said them, and smoothed.
     open("valence", "FLOAT", ({ valence }) => valence),
     open("arousal", "FLOAT", ({ arousal }) => arousal),
     open("valence_smoothed", "FLOAT", ({ valenceSmoothed }) => valenceSmoothed),
     open("arousal_smoothed", "FLOAT", ({ arousalSmoothed }) => arousalSmoothed),
-    // Of the raw valence and arousal: 0 V+A+, 1 V−A+, 2 V−A−, 3 V+A−; then the probabilities that the model itself gives them.
-    open("quadrant", "INT32", (row) => quadrantOfRow(row, scale)),
+    // The model's own answer about quadrants (0 V+A+, 1 V−A+, 2 V−A−, 3 V+A−): the likeliest, and the probability of each.
+    open("quadrant", "INT32", ({ quadrant }) => quadrant && likeliest(quadrant)),
     ...[0, 1, 2, 3].map((id) => open(`quadrant_${id}`, "FLOAT", ({ quadrant }) => quadrant?.[id] ?? null)),
+    // The model's own where it gives one; else the probability of `quadrant`, or of `expression`.
     open("confidence", "FLOAT", ({ confidence }) => confidence),
     open("attention_entropy", "FLOAT", ({ entropy }) => entropy),
     open("expression", "STRING", ({ expression }) => expression?.name ?? null),
@@ -56,5 +55,12 @@ export function columns(scale: ScoreScale, firstPts = 0): readonly Column[] {
     open("face_size", "FLOAT", ({ quality }) => quality?.size ?? null),
     open("blur", "FLOAT", ({ quality }) => quality?.blur ?? null),
     open("yaw", "FLOAT", ({ quality }) => quality?.yaw ?? null),
+    // Newer columns come last, for those who read by position.
+    // Seconds since the file's first frame, as players count.
+    needed("shown_seconds", "DOUBLE", ({ pts }) => (pts - firstPts) / 1e6),
+    // The landmark network's, 0..1.
+    open("face_presence", "FLOAT", ({ presence }) => presence ?? null),
+    // Of the raw valence and arousal, about the middle of their scales: what the model says of quadrants may be another.
+    open("affect_quadrant", "INT32", (row) => affectQuadrant(row, scale)),
   ];
 }

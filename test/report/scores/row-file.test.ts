@@ -91,6 +91,28 @@ it("CSV: the same values, empty where missing, floats with the digits that they 
   }));
   await write(csvFile(join(place.path, "b.csv"), table), [tenth!]);
   expect(await readFile(join(place.path, "b.csv"), "utf8")).toMatch(
-    /^pts,seconds,frame,shown_seconds,shot,.*\n0,0,0,0,0,0,10.25,20.5,40,44,ok,0.75,,0.1,-0.25,,,3,/,
+    /^pts,seconds,frame,shot,.*,affect_quadrant\n0,0,0,0,0,10.25,20.5,40,44,ok,0.75,0.1,-0.25,,,,.*,0,,3\n/,
   );
+});
+
+it("quadrant and confidence are of the same answer as quadrant_0 to quadrant_3; that of valence and arousal has its own name", () => {
+  const said = (row: Partial<ScoreRow>) => {
+    const full = { ...prediction(row), valenceSmoothed: null, arousalSmoothed: null } as ScoreRow;
+    return Object.fromEntries(table.map(({ name, of }) => [name, of(full)]));
+  };
+  const quadrant = Float32Array.of(0.25, 0.125, 0.5, 0.125);
+  const both = said({ valence: 0.3, arousal: 0.2, quadrant, confidence: 0.5 });
+  expect(both).toMatchObject({ quadrant: 2, quadrant_2: 0.5, confidence: 0.5, affect_quadrant: 0 });
+  expect(said({ valence: -0.3, arousal: -0.2 })).toMatchObject({
+    quadrant: null,
+    quadrant_0: null,
+    affect_quadrant: 2,
+  });
+  expect(said({ valence: null, arousal: 0.2, quadrant })).toMatchObject({ quadrant: 2, affect_quadrant: null });
+});
+
+it("columns keep their places: newer ones come last", () => {
+  const places = ["pts", "seconds", "frame", "shot", "track", "box_x", "status", "score", "valence", "arousal"];
+  const names = table.map(({ name }) => name);
+  expect(places.map((name) => names.indexOf(name))).toEqual([0, 1, 2, 3, 4, 5, 9, 10, 11, 12]);
 });
