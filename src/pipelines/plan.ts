@@ -26,6 +26,8 @@ export interface Task {
   readonly pipeline: string;
   readonly source: Source;
   readonly steps: readonly (Step & StepKey)[];
+  /** Every step runs, whatever is stored. */
+  readonly anew?: true;
 }
 
 export interface Planned {
@@ -125,7 +127,7 @@ async function look(task: Task, stages: Stages, force: boolean): Promise<Planned
         task,
         cached,
       };
-    if (cached) return { item: { ...item, action: "run", why: "forced", changed: [] }, task };
+    if (cached) return { item: { ...item, action: "run", why: "forced", changed: [] }, task: { ...task, anew: true } };
     const published = (await stages[last.stage]?.published?.(last.options, task.source)) ?? [];
     if (published.length === 0)
       return { item: { ...item, action: "run", why: "not published yet", changed: [] }, task };

@@ -80,7 +80,7 @@ export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
     artifacts,
   });
   try {
-    const bound = task.steps.map((step, i) => ({ stage: boundStage(step, tools.stages), context: contextOf(step, i) }));
+    const { names, bound } = await boundSteps(task, tools.stages, contextOf);
     const { records } = await compose(bound, {
       signal: tools.signal,
       tap(record, step) {
@@ -90,8 +90,8 @@ export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
       },
       seconds(seconds) {
         // A stage that stands twice in a pipeline is timed as one.
-        for (const [i, step] of task.steps.entries())
-          stages[step.stage] = (stages[step.stage] ?? 0) + Math.round((seconds[i] ?? 0) * 1e4) / 1e4;
+        for (const [i, name] of names.entries())
+          stages[name] = (stages[name] ?? 0) + Math.round((seconds[i] ?? 0) * 1e4) / 1e4;
       },
     });
     ledger.check();
@@ -106,6 +106,44 @@ export async function runTask(task: Task, tools: TaskTools): Promise<Outcome> {
       return outcome("stopped", [], "Stopped before its end; the same command goes on.");
     return { ...outcome("failed", [], reasonOf(error)), error };
   }
+}
+
+type Step = Task["steps"][number];
+
+/**
+ * The stages that a task runs: all of its steps or, where the sink has stored what the steps before those that annotate
+ * have made, the stored records, those that annotate, and the sink.
+ */
+async function boundSteps(
+  task: Task,
+  stages: Stages,
+  contextOf: (step: Step, i: number) => Context,
+): Promise<{ names: string[]; bound: { stage: BoundStage; context: Context }[] }> {
+  const all = task.steps.map((step, i) => ({
+    name: step.stage,
+    annotates: stages[step.stage]?.annotates,
+    stage: boundStage(step, stages),
+    context: contextOf(step, i),
+  }));
+  const annotates = new Map(all.flatMap(({ name, annotates }) => (annotates ? [[name, annotates] as const] : [])));
+  const [sink, { options, parts }] = [all.at(-1)!, task.steps.at(-1)!];
+  const asked = { source: task.source, parts: parts as unknown as Json, annotates };
+  const stored = task.anew || annotates.size === 0 ? undefined : await stages[sink.name]!.stored?.(options, asked);
+  if (stored === undefined) return { names: all.map(({ name }) => name), bound: all };
+  const first = { name: STORED, stage: storedStage(stored, all[0]!.stage), context: all[0]!.context };
+  const chosen = [first, ...all.filter((one) => one.annotates !== undefined), sink];
+  return { names: chosen.map(({ name }) => name), bound: chosen };
+}
+
+/** What reading stored records is called among the seconds of stages. */
+const STORED = "stored";
+
+function storedStage(
+  records: (context: Context) => AsyncGenerator<AnyRecord, void, void>,
+  first: BoundStage,
+): BoundStage {
+  const stage = { ...first.stage, name: STORED, takes: "none" as const };
+  return { stage, options: {}, run: (context) => () => records(context) };
 }
 
 function boundStage({ stage, options }: Task["steps"][number], stages: Stages): BoundStage {

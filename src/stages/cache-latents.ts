@@ -55,6 +55,31 @@ export default defineStage({
     if (found.length === 0) return partsByName(output, source.name);
     return found.sort((a, b) => b.written - a.written).map(({ parts }) => parts);
   },
+  async stored({ output }, { source, parts, annotates }) {
+    const { entryLike, latentsAgain } = await import("../cache/stored-latents.ts");
+    const folder = await entryLike(output, source.digest, parts, new Set(annotates.keys()));
+    if (folder === undefined) return undefined;
+    return ({ facts, ledger, verdict, signal }) =>
+      (async function* () {
+        const latents = latentsAgain(folder, {
+          begin({ facts: { warnings, ...before } }) {
+            const given = [...annotates.values()].flatMap((one) => (before[one.warnings] ?? []) as string[]);
+            for (const { facts: names } of annotates.values()) for (const name of names) delete before[name];
+            const others = ((warnings ?? []) as string[]).filter((one) => !given.includes(one));
+            Object.assign(facts, before, others.length > 0 && { warnings: others });
+          },
+          end(marker) {
+            const { rows: _, ...counts } = marker.counts;
+            for (const [name, n] of Object.entries(counts)) ledger.add(name as keyof typeof counts, n);
+            verdict(marker.verdict, marker.detail);
+          },
+        });
+        for await (const latent of latents) {
+          signal.throwIfAborted();
+          yield latent;
+        }
+      })();
+  },
   run: ({ output, dtype }, context) =>
     async function* (latents) {
       const { source, key, keyParts, facts, ledger, signal } = context;
@@ -76,6 +101,8 @@ export default defineStage({
         throw new PipeError(`Nobody said whether ${source.name} was read to its end, so its latents are not stored.`, {
           hint: "The stage that reads the source must call context.verdict(…) after the last record.",
         });
+      // Stages give theirs as they come by them, and equal work gives equal bytes.
+      if (Array.isArray(facts.warnings)) facts.warnings = [...facts.warnings].sort();
       const artifact = await writer.publish({ ...ending, counts: ledger.counts });
       await noteSighting(output, { key, keyParts, source, facts }, source.path);
       yield artifact;

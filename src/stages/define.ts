@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Json } from "../digest.ts";
 import type { Ledger } from "../ledger.ts";
-import type { Artifact, FoldsAsked, Kind, Records, Refused, Source, Verdict } from "../records.ts";
+import type { AnyRecord, Artifact, FoldsAsked, Kind, Records, Refused, Source, Verdict } from "../records.ts";
 
 /** What a stage may know and say while it works on one task. */
 export interface Context {
@@ -79,6 +79,12 @@ export interface StageDefinition<
     source: Source,
     tools: { note(message: string): void },
   ) => Promise<Record<string, string>>;
+  /**
+   * It adds to records what files beside the source say, from nothing but what a sink stores of them, and no later stage
+   * but the sink reads it. So it takes stored records as well as fresh ones: see `stored`. `facts`: all that it keeps in
+   * `Context.facts`; `warnings`: which of those are the warnings that it gave.
+   */
+  readonly annotates?: Annotates;
   /** It is the last to read its records' pixels, and gives their memory back (`giveBack`) to who lent it. */
   readonly givesBack?: true;
   /** Sources only: the folds that its sources are of, told from the options alone. */
@@ -90,6 +96,15 @@ export interface StageDefinition<
   ) => AsyncIterable<Source | Refused>;
   /** Sinks only: what is already published and intact for this source and key, so that nothing is computed twice. */
   readonly cached?: (options: z.output<Schema>, task: { source: Source; key: string }) => Promise<Cached | undefined>;
+  /**
+   * Sinks only: the records of a source as they were stored by the same steps, those that annotate (by name) left out of
+   * account, with facts, counts and verdict; undefined where there are none, or not to the last bit. What annotates then
+   * works on them, and nothing before it runs.
+   */
+  readonly stored?: (
+    options: z.output<Schema>,
+    task: { source: Source; parts: Json; annotates: ReadonlyMap<string, Annotates> },
+  ) => Promise<((context: Context) => AsyncGenerator<AnyRecord, void, void>) | undefined>;
   /** Sinks only: key parts of what was published for this source under other keys, newest first, so that `plan` can name what changed. */
   readonly published?: (options: z.output<Schema>, source: Source) => Promise<readonly Json[]>;
   /** When a run is asked to end soon (`drain`) it saves what it has, to be gone on with. */
@@ -110,6 +125,11 @@ export interface StageDefinition<
     options: z.output<Schema>,
     context: Context,
   ) => (input: AsyncIterable<In<Takes>>) => AsyncGenerator<Records[Gives], void, void>;
+}
+
+export interface Annotates {
+  readonly facts: readonly string[];
+  readonly warnings: string;
 }
 
 /** What a sink says of a task that is already done. */

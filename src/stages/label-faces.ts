@@ -55,6 +55,10 @@ export default defineStage({
   options,
   // What it decides, whether there are labels, shows in the files that are read.
   runtime: ["labels"],
+  annotates: {
+    facts: ["range", "labelled", "faces", "labelUse", "subjects", "people", "subject", "labelWarnings"],
+    warnings: "labelWarnings",
+  },
   async filesFor(options, source, { note }): Promise<Record<string, string>> {
     const found = await labelsOf(options, source);
     if (options.labels !== "none") {
@@ -103,12 +107,17 @@ async function* labelled(
   crops: AsyncIterable<Crop>,
   labels: LabelFile,
   options: Options,
-  { facts, signal, source, warn, note }: Context,
+  context: Context,
 ): AsyncGenerator<Crop, void, void> {
   const { momentOf, saidAt } = await import("../datasets/label-at.ts");
   const { saidOfFaces } = await import("../datasets/label-match.ts");
   const { LabelCount } = await import("../datasets/label-use.ts");
+  const { facts, signal, source, note } = context;
   const { range, people, clock, file } = labels;
+  const warn = (message: string) => {
+    facts.labelWarnings = [...((facts.labelWarnings ?? []) as readonly string[]), message];
+    context.warn(message);
+  };
   facts.range = { valence: [...range.valence], arousal: [...range.arousal] };
   for (const { name, also } of people)
     if (also !== undefined) warn(`${file} names ${[name, ...also].join(" and ")}: they are taken for one person.`);
