@@ -24,7 +24,7 @@ export interface LoadedGraphModel {
 }
 
 export interface GraphModelOptions {
-  /** Only these outputs (by name); what only the others need is not computed. Default: all. */
+  /** Only these outputs, or inner nodes, by name; what only the others need is not computed. Default: all outputs. */
   readonly outputs?: readonly string[];
   /**
    * Let the first axis take any length although the model was saved for one sample: the leading 1 of the inputs and of
@@ -32,6 +32,8 @@ export interface GraphModelOptions {
    * (BlazeFace); not for ones that flatten the batch into candidates (CenterNet's `detections`).
    */
   readonly anyBatch?: boolean;
+  /** Let the inputs' height and width (second and third axis) take any length. Right for convolutions up to the outputs. */
+  readonly anySize?: boolean;
 }
 
 interface ModelJson {
@@ -66,6 +68,7 @@ export async function loadGraphModel(path: string, options: GraphModelOptions = 
   const weightData = new Uint8Array(Buffer.concat(parts)).buffer;
   const weightSpecs = json.weightsManifest.flatMap((group) => group.weights);
   checkSize(path, weightSpecs, weightData.byteLength);
+  if (options.anySize) freeSize(json);
   if (options.anyBatch) freeBatch(json, weightSpecs, weightData);
 
   const model = open(path, {
@@ -78,7 +81,7 @@ export async function loadGraphModel(path: string, options: GraphModelOptions = 
   const known = model.outputNodes.map((output) => output.replace(/:0$/, ""));
   const wanted = options.outputs ?? known;
   for (const output of wanted)
-    if (!known.includes(output)) {
+    if (!known.includes(output) && !json.modelTopology.node.some(({ name }) => name === output)) {
       model.dispose();
       throw new PipeError(`${path} has no output "${output}".`, { hint: `Its outputs: ${known.join(", ")}.` });
     }
@@ -153,6 +156,19 @@ function byteLength(spec: tf.io.WeightsManifestEntry): number {
   const dtype = spec.quantization?.dtype ?? spec.dtype;
   const width = { float32: 4, int32: 4, complex64: 8, float16: 2, uint16: 2, uint8: 1, bool: 1 }[dtype as string] ?? 0;
   return width * spec.shape.reduce((product, size) => product * size, 1);
+}
+
+/** Edits the topology in place, see `GraphModelOptions.anySize`. */
+function freeSize(json: ModelJson): void {
+  const placeholders = json.modelTopology.node.filter(({ op }) => op === "Placeholder");
+  const inputs = Object.values(json.signature?.inputs ?? {}) as {
+    tensorShape?: { dim?: { size?: string | number }[] };
+  }[];
+  for (const dims of [
+    ...placeholders.map(({ attr }) => attr?.shape?.shape?.dim),
+    ...inputs.map(({ tensorShape }) => tensorShape?.dim),
+  ])
+    for (const axis of [1, 2]) if (dims?.[axis]) dims[axis].size = "-1";
 }
 
 /** Edits topology and weights in place, see `GraphModelOptions.anyBatch`. */

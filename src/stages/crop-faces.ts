@@ -2,6 +2,7 @@ import { z } from "zod";
 import { ENGINES } from "../compile/types.ts";
 import { cores } from "../cores.ts";
 import { faceDetectorDigest, openFaceDetector } from "../vision/faces.ts";
+import { DETECT } from "../vision/looks.ts";
 import { bundledDigest } from "../vision/models.ts";
 import { asPlanned } from "./as-planned.ts";
 import { defineStage } from "./define.ts";
@@ -15,6 +16,12 @@ const options = z.strictObject({
     .max(1)
     .default(0.3)
     .describe("candidates from this score on continue tracks and show as low_score"),
+  detect: z
+    .enum(DETECT)
+    .default("auto")
+    .describe(
+      "whole: BlazeFace sees each frame reduced to 256 pixels, and no faces below a twentieth of its longer side; tiles: also close enough for minSize; auto: that where it is needed",
+    ),
   minSize: z.number().nonnegative().default(20).describe("faces with a shorter side than this, in pixels, are not cut"),
   crop: z
     .enum(["box", "landmarks"])
@@ -41,7 +48,12 @@ const options = z.strictObject({
     .default(25)
     .describe("mean difference of neighbouring frames, 0..255, above which a new shot begins and tracks end"),
   maxGap: z.number().nonnegative().default(1).describe("seconds that a track waits for its face to come back"),
-  batch: z.int().positive().max(64).default(4).describe("frames per call of the detector"),
+  batch: z
+    .int()
+    .positive()
+    .max(64)
+    .default(4)
+    .describe("frames per call of the detector; with close looks four, whatever this says"),
   engine: z.enum(ENGINES).default("auto").describe("what runs the networks"),
   threads: z.int().positive().optional().describe("threads of the networks; default: half the cores"),
 });

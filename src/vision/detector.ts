@@ -24,6 +24,11 @@ export interface Detector extends AsyncDisposable {
   readonly engine: Json;
   /** The image as the network reads it, with the way back. */
   prepare(image: Image): Promise<Prepared>;
+  /**
+   * A part of the image at `scale` input pixels a pixel, for small faces: whole pixels inside the image. Detectors without
+   * it look at whole images alone.
+   */
+  zoom?(image: Image, part: Box, scale: number): Promise<Prepared>;
   /** Detections of each image that score at least the `floor` it was opened with, best first. */
   infer(prepared: readonly Prepared[]): Promise<Detection[][]>;
 }

@@ -10,7 +10,6 @@ export interface Prepared {
   readonly input: Image;
   readonly scaleX: number;
   readonly scaleY: number;
-  /** Whole pixels. */
   readonly dx: number;
   readonly dy: number;
   /** Where in the input the image is shown; the rest is black. Whole pixels. */
@@ -56,5 +55,28 @@ async function laid(image: Image, size: Size, shown: Box): Promise<Prepared> {
     dx,
     dy,
     shown,
+  };
+}
+
+/** Side that inputs of any size are a multiple of: few sizes, so few graphs. */
+const WHOLE = 64;
+
+/** A part of an image (whole pixels inside it) at `scale`, in the top left corner; black to the right and below, to whole 64 pixels. */
+export async function zoomInto(image: Image, part: Box, scale: number): Promise<Prepared> {
+  const width = Math.max(1, Math.round(part.width * scale));
+  const height = Math.max(1, Math.round(part.height * scale));
+  const pixels = await resample(image, part, { width, height });
+  const columns = Math.ceil(width / WHOLE) * WHOLE;
+  const rows = Math.ceil(height / WHOLE) * WHOLE;
+  const data = new Uint8Array(columns * rows * 3);
+  for (let y = 0; y < height; y++) data.set(pixels.data.subarray(y * width * 3, (y + 1) * width * 3), y * columns * 3);
+  const [scaleX, scaleY] = [width / part.width, height / part.height];
+  return {
+    input: { width: columns, height: rows, data },
+    scaleX,
+    scaleY,
+    dx: -part.x * scaleX,
+    dy: -part.y * scaleY,
+    shown: { x: 0, y: 0, width, height },
   };
 }

@@ -5,6 +5,7 @@ import { grouped, mapAhead } from "./ahead.ts";
 import { anclafBox, grownBox } from "./boxes.ts";
 import type { Detection, Detector } from "./detector.ts";
 import type { FaceMesh, MeshFace } from "./facemesh.ts";
+import { createLooks, type Detect, mergeLooks, uncut } from "./looks.ts";
 import type { Prepared } from "./prepared.ts";
 import { createPresence } from "./presence.ts";
 import { resample } from "./resample.ts";
@@ -16,6 +17,8 @@ export interface SubjectOptions {
   readonly minScore: number;
   /** Boxes with a shorter side than this, in pixels, are not cut. */
   readonly minSize: number;
+  /** Where frames are looked at closely, of detectors that can; see {@link createLooks}. Default: whole. */
+  readonly detect?: Detect;
   /** Share of the box's width and height added on each side. */
   readonly margin: number;
   /** Side of the square crops, pixels. */
@@ -36,6 +39,8 @@ export interface SubjectOptions {
 
 /** Pixels that one batch may hold, whatever its frames' size. */
 const BATCH_BYTES = 32 * 2 ** 20;
+/** Frames whose close looks are decided together, whatever the batch is: rows must not depend on it. */
+const TOGETHER = 4;
 /** More would only wait: libuv gives image work four threads. */
 const PREPARED_AHEAD = 4;
 
@@ -60,19 +65,11 @@ export async function* cropSubjects(
   const prepared = mapAhead(frames, PREPARED_AHEAD, (frame) => prepare(detector, frame), signal);
   const batches = grouped(
     inShots(prepared, options.shotThreshold),
-    options.batch,
+    options.detect === undefined || options.detect === "whole" || !detector.zoom ? options.batch : TOGETHER,
     ({ frame }) => frame.image.data.byteLength,
     BATCH_BYTES,
   );
-  const detected = mapAhead(
-    batches,
-    2,
-    async (batch) => {
-      const found = await detector.infer(batch.map(({ prepared }) => prepared));
-      return batch.map((item, i) => ({ ...item, detections: found[i]! }));
-    },
-    signal,
-  );
+  const detected = find(batches, detector, options, signal);
   const looked = mapAhead(track(detected, options), 2, (rows) => lookAt(rows, mesh), signal);
   const cut = mapAhead(chosen(looked, options), 2, (rows) => cutOut(rows, options), signal);
   for await (const batch of cut)
@@ -108,6 +105,53 @@ async function* inShots(frames: AsyncIterable<PreparedFrame>, threshold: number)
   const named = ({ frame, shot }: { frame: PreparedFrame; shot: number }): InShot => ({ ...frame, shot });
   for await (const frame of frames) yield* shots.push(frame).map(named);
   yield* shots.end().map(named);
+}
+
+function find(
+  batches: AsyncIterable<readonly InShot[]>,
+  detector: Detector,
+  options: SubjectOptions,
+  signal: AbortSignal,
+): AsyncIterable<Detected[]> {
+  const { detect = "whole" } = options;
+  if (detect === "whole" || !detector.zoom)
+    return mapAhead(
+      batches,
+      2,
+      async (batch) => {
+        const found = await detector.infer(batch.map(({ prepared }) => prepared));
+        return batch.map((item, i) => ({ ...item, detections: found[i]! }));
+      },
+      signal,
+    );
+  const looks = createLooks(detect, options.minSize);
+  // One after the other: where to look follows from what was found.
+  return mapAhead(
+    batches,
+    1,
+    async (batch) => {
+      const seen = batch.map(({ frame: { image, pts }, shot }) => ({ shot, pts, size: sizeOf(image) }));
+      const close = looks.looks(seen).flatMap((parts, i) => parts.map((look) => ({ ...look, i })));
+      const zoomed = await Promise.all(
+        close.map(({ i, part, scale }) => detector.zoom!(batch[i]!.frame.image, part, scale)),
+      );
+      const found = await detector.infer([...batch.map(({ prepared }) => prepared), ...zoomed]);
+      const merged = batch.map((item, i) => {
+        const inParts = close.flatMap(({ i: of, part }, k) =>
+          of === i ? uncut(found[batch.length + k]!, part, seen[i]!.size) : [],
+        );
+        return { ...item, detections: mergeLooks(found[i]!, inParts, seen[i]!.size, options.minScore) };
+      });
+      const faces = merged.map(({ detections }) => detections.filter(({ score }) => score >= options.minScore));
+      looks.found(seen, faces);
+      return merged;
+    },
+    signal,
+  );
+}
+
+function sizeOf({ width, height }: Frame["image"]) {
+  return { width, height };
 }
 
 async function* track(
