@@ -1,5 +1,7 @@
 import { PipeError } from "../errors.ts";
 import { type Rational, toMicros } from "./clock.ts";
+import { type ColourPlan, planColour } from "./colour.ts";
+import { isRgb } from "./colour-names.ts";
 import { ProbeError, runProbe, safely, type Tools } from "./ffmpeg-tools.ts";
 import { checkSize, type Orientation, orientationOf, squareSize, turnedSize, turnsOf, UPRIGHT } from "./geometry.ts";
 import type { Size } from "./images.ts";
@@ -15,12 +17,16 @@ export interface Probed {
   readonly orientation: Orientation;
   /** Where colour samples lie, as options of ffmpeg's `scale`, which does not ask the frames for it. */
   readonly chroma: string;
+  /** How its colours become SDR RGB. */
+  readonly colour: ColourPlan;
+  /** Its samples are R, G and B. */
+  readonly rgb: boolean;
   /** Frames that the decoder holds back to bring them into order. */
   readonly delay: number;
 }
 
 const WANTED =
-  "format=format_name,duration:stream=index,codec_type,codec_name,width,height,pix_fmt,chroma_location," +
+  "format=format_name,duration:stream=index,codec_type,codec_name,width,height,pix_fmt,chroma_location,color_range,color_space,color_transfer,color_primaries," +
   "sample_aspect_ratio,time_base,nb_frames,has_b_frames,avg_frame_rate,r_frame_rate,duration:stream_disposition=attached_pic:stream_side_data";
 
 /**
@@ -69,6 +75,15 @@ export async function probeWithTools(
     square,
     orientation,
     chroma: chromaOf(stream.pix_fmt ?? "", stream.chroma_location),
+    colour: planColour({
+      matrix: stream.color_space ?? "unknown",
+      transfer: stream.color_transfer ?? "unknown",
+      primaries: stream.color_primaries ?? "unknown",
+      full: stream.color_range === "pc" || (stream.pix_fmt ?? "").startsWith("yuvj"),
+      rgb: isRgb(stream.pix_fmt ?? ""),
+      ...coded,
+    }),
+    rgb: isRgb(stream.pix_fmt ?? ""),
     delay: stream.has_b_frames ?? 0,
     probe: {
       container: format.format_name ?? "unknown",
@@ -119,6 +134,10 @@ interface StreamFacts {
   readonly height?: number;
   readonly pix_fmt?: string;
   readonly chroma_location?: string;
+  readonly color_range?: string;
+  readonly color_space?: string;
+  readonly color_transfer?: string;
+  readonly color_primaries?: string;
   readonly sample_aspect_ratio?: string;
   readonly time_base?: string;
   readonly nb_frames?: string;

@@ -14,6 +14,9 @@ export interface RunOptions {
   readonly from?: number;
 }
 
+/** What the filter `scale` calls matrices. */
+const MATRIX_OPTIONS = { bt709: "bt709", smpte170m: "smpte170m", bt2020nc: "bt2020" } as const;
+
 /** How long a killed process may take to be gone, milliseconds. */
 const GRACE = 5000;
 
@@ -69,11 +72,14 @@ export class FfmpegRun {
 
   async #run({ file, tools, probed, maxPixels, from }: RunOptions): Promise<void> {
     const { default: ffmpeg } = await import("fluent-ffmpeg");
-    const { square, orientation, index, chroma } = probed;
+    const { square, orientation, index, chroma, rgb, colour } = probed;
+    const matrix = colour.matrix && `in_color_matrix=${MATRIX_OPTIONS[colour.matrix]}`;
     const filters = [
       "settb=1/1000000",
-      `scale=${[square.width, square.height, "flags=bicubic", chroma].filter(Boolean).join(":")}`,
-      "format=rgb24",
+      // Only sizes and depths are changed where `toSdr` does the rest: swscale is to see nothing that it might convert.
+      ...(colour.map ? [`setparams=color_primaries=bt709:color_trc=bt709:colorspace=${rgb ? "gbr" : "bt709"}`] : []),
+      `scale=${[square.width, square.height, "flags=bicubic", chroma, matrix].filter(Boolean).join(":")}`,
+      `format=${colour.map ? (rgb ? "gbrp16le" : "yuv444p16le") : "rgb24"}`,
       ...filtersOf(orientation),
     ];
     const command = ffmpeg({ stdoutLines: 100 })

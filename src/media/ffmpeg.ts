@@ -1,7 +1,9 @@
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PipeError } from "../errors.ts";
+import type { Image } from "../records.ts";
 import { Clock, Sampler } from "./clock.ts";
+import { toSdr } from "./colour.ts";
 import { decodingOf } from "./decoding.ts";
 import { judge } from "./ending.ts";
 import { Gate } from "./ffmpeg-order.ts";
@@ -86,7 +88,7 @@ export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding
               index,
               pts,
               firstPts: firstPts!,
-              image: { ...turnedSize(probed.square, probed.orientation), data: frame.data },
+              image: imageOf(frame.data, probed),
             };
           } else skipped++;
           if (wish === "end") {
@@ -115,13 +117,24 @@ export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding
         missingBytes: missing,
         ...(partial && { part: { first: jumped ? first : Number.NEGATIVE_INFINITY, last: till } }),
         ...(error !== undefined && { error }),
-        warnings: rate === undefined ? [] : [rawWarning(rate)],
+        warnings: [...(rate === undefined ? [] : [rawWarning(rate)]), ...probed.colour.warnings],
       });
     } finally {
       limits.close();
       await run?.close();
     }
   });
+}
+
+/** What ffmpeg wrote of a frame, which is upright: RGB, or planes of 16 bits that are yet to become it. */
+function imageOf(data: Uint8Array, { square, orientation, colour }: Probed): Image {
+  const size = turnedSize(square, orientation);
+  if (!colour.map) return { ...size, data };
+  const samples = size.width * size.height;
+  const plane = (k: number): Uint16Array => new Uint16Array(data.buffer, data.byteOffset + 2 * samples * k, samples);
+  const image = { ...size, data: new Uint8Array(samples * 3) };
+  toSdr([plane(0), plane(1), plane(2)], [size.width, size.width, size.width], size, colour.map, image.data);
+  return image;
 }
 
 /** What the file says of itself, read by the user's ffprobe. */

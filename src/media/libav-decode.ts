@@ -178,6 +178,6 @@ function decodeFrom(job: Job, video: OpenVideo, codec: CodecContext, sink: Sink,
     announced: partial ? null : video.probe.announcedFrames,
     ...(partial && { part: { first: by === undefined ? Number.NEGATIVE_INFINITY : first, last: till } }),
     ...(error !== undefined && { error }),
-    warnings,
+    warnings: [...warnings, ...converter.warnings],
   };
 }

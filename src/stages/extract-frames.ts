@@ -11,7 +11,7 @@ import { type Context, defineStage } from "./define.ts";
 export default defineStage({
   name: "extract-frames",
   summary: "videos → frame*: decoded, upright, RGB, sampled by timestamp",
-  version: 2,
+  version: 3,
   takes: "none",
   gives: "frame",
   options: z.strictObject({
