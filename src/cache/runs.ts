@@ -1,4 +1,5 @@
 import type { Label, Latent } from "../records.ts";
+import { intervalsOf, limitOf, lostBetween, type Moment, median, usualOf } from "./rhythm.ts";
 
 /** What cutting needs to know of a row; `place` is absent where no values were stored. */
 export type CutRow = Pick<Latent, "index" | "pts" | "track" | "shot" | "label" | "place">;
@@ -25,8 +26,7 @@ export interface Run {
  * has no values are missing steps, and so are frames that the source itself lost: where two neighbouring frames lie `k`
  * usual intervals apart, `k - 1` steps are missing between them.
  *
- * A run ends before a hole of more than `gap` milliseconds, and at a shot change. Sampled coarsely, frames may lie further
- * apart than that: a hole is one only from one and a half usual intervals on.
+ * A run ends before a hole of more than `gap` milliseconds (see {@link limitOf}), and at a shot change.
  *
  * @param rows in the order of the source; rows of track -1 say that there was a frame, and nothing else
  */
@@ -34,7 +34,7 @@ export function runsOf(rows: readonly CutRow[], gap: number): Run[] {
   const frames = framesOf(rows);
   const intervals = intervalsOf(frames);
   const usual = usualOf(intervals);
-  const limit = Math.max(gap * 1000, usual * 1.5 || 0);
+  const limit = limitOf(gap * 1000, usual);
   return [...tracksOf(rows, frames)].flatMap(([track, own]) => {
     const runs: Step[][] = [];
     let before: { readonly at: number; readonly row: CutRow } | undefined;
@@ -50,12 +50,6 @@ export function runsOf(rows: readonly CutRow[], gap: number): Run[] {
     const interval = median(within.length > 0 ? within : intervals);
     return runs.map((steps) => ({ track, steps, interval }));
   });
-}
-
-/** A frame of the source, whoever was seen in it. */
-interface Moment {
-  readonly index: number;
-  readonly pts: number;
 }
 
 function framesOf(rows: readonly CutRow[]): Moment[] {
@@ -85,47 +79,11 @@ function missingBetween(from: number, to: number, frames: readonly Moment[], own
   for (let at = from; at < to; at++) {
     // A row of the track that has no values may still have a label.
     if (at > from) steps.push(stepOf(own.get(at) ?? frames[at]!));
-    steps.push(...lostBetween(frames[at]!, frames[at + 1]!, usual));
+    steps.push(...lostBetween(frames[at]!, frames[at + 1]!, usual).map(stepOf));
   }
   return steps;
 }
 
-/** Frames that the source lost between two neighbours; they have numbers where numbers run as fast as time. */
-function lostBetween(a: Moment, b: Moment, usual: number): Step[] {
-  const parts = Math.round((b.pts - a.pts) / usual);
-  if (!(parts >= 2)) return [];
-  const numbered = (b.index - a.index) % parts === 0;
-  return Array.from({ length: parts - 1 }, (_, i) => ({
-    index: numbered ? a.index + ((i + 1) * (b.index - a.index)) / parts : -1,
-    pts: Math.round(a.pts + ((i + 1) * (b.pts - a.pts)) / parts),
-    row: -1,
-  }));
-}
-
 function stepOf({ index, pts, label, place }: Moment & Partial<Pick<CutRow, "label" | "place">>): Step {
   return { index, pts, row: place?.row ?? -1, ...(label && { label }) };
-}
-
-/** Times between neighbours, µs, ascending; clocks that stand still or go back tell nothing. */
-function intervalsOf(moments: readonly Moment[]): number[] {
-  const times = moments.slice(1).map(({ pts }, i) => pts - moments[i]!.pts);
-  return times.filter((time) => time > 0).sort((a, b) => a - b);
-}
-
-/**
- * Nine of ten intervals are no longer: where one frame in three is passed over to come to a rate, or times vary by
- * themselves, long ones are usual and nothing was lost. No camera is faster than a millisecond.
- */
-function usualOf(sorted: readonly number[]): number {
-  if (sorted.length === 0) return Number.NaN;
-  return Math.max(MILLISECOND, sorted[Math.floor(0.9 * (sorted.length - 1))]!);
-}
-
-const MILLISECOND = 1000;
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length / 2;
-  if (sorted.length === 0) return Number.NaN;
-  return Number.isInteger(half) ? (sorted[half - 1]! + sorted[half]!) / 2 : sorted[Math.floor(half)]!;
 }

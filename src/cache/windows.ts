@@ -1,4 +1,5 @@
 import type { FoldedClip, Window } from "../records.ts";
+import { median } from "./rhythm.ts";
 import { type CutRow, type Run, runsOf, type Step } from "./runs.ts";
 
 /** Whose rows are cut. */
@@ -43,6 +44,16 @@ export function* windowsOf(
       const spans = sliding ? slides(run.steps.length, n) : chunks(run.steps.length, n, Math.min(stride ?? n, n));
       for (const span of spans) yield windowOf(run, span, n, of);
     }
+}
+
+/**
+ * Median time between neighbouring steps of windows, µs; NaN where none has two.
+ */
+export function intervalOf(windows: Iterable<Pick<Window, "pts" | "length">>): number {
+  const times: number[] = [];
+  for (const { pts, length } of windows)
+    for (let i = 1; i < length; i++) if (pts[i]! > pts[i - 1]!) times.push(pts[i]! - pts[i - 1]!);
+  return median(times);
 }
 
 /** Part of a run; steps before `fresh`, counted from `start`, were scored before. */

@@ -7,6 +7,7 @@ import { inBatches } from "../nn/batches.ts";
 import type { Crop, Prediction } from "../records.ts";
 import { ANCLAF_PRESETS } from "../systems/anclaf/presets.ts";
 import { onnxSpecSchema } from "../systems/onnx/spec.ts";
+import type { Pace } from "../systems/pace.ts";
 import type { FaceScore, Scorer } from "../systems/scoring.ts";
 import { trackScores } from "../systems/track-scores.ts";
 import { faceQuality } from "../vision/face-quality.ts";
@@ -40,13 +41,15 @@ const options = z.strictObject({
     .number()
     .nonnegative()
     .default(200)
-    .describe("models of several frames: milliseconds without a face after which a window begins anew"),
+    .describe(
+      "models of several frames: milliseconds without a face after which a window begins anew; at least one and a half usual intervals of the frames",
+    ),
   stride: z
     .int()
     .min(1)
     .default(1)
     .describe(
-      "models of several frames: from one window to the next; 1: each face is scored by the window that ends with it, with all the frames before it that the model can use",
+      "models of several frames: from one window to the next; 1: each face is scored by the window that ends with it, with all the frames before it that the model can use. Where frames are closer than the steps that the model was trained on, always 1",
     ),
   batch: z.int().min(1).max(256).default(16).describe("crops in one run of the networks"),
   engine: z.enum(ENGINES).default("auto").describe("what executes the networks"),
@@ -62,7 +65,7 @@ type Options = z.output<typeof options>;
 export default defineStage({
   name: "predict-affect",
   summary: "crop* → prediction*: valence, arousal and what else a trained model says of each face",
-  version: 2,
+  version: 3,
   takes: "crop",
   gives: "prediction",
   options,
@@ -129,14 +132,14 @@ function scoresOf(
   crops: AsyncIterable<Crop>,
   scorer: Scorer,
   { batch, gap, stride }: Options,
-  { signal }: Context,
+  context: Context,
 ): AsyncIterable<readonly [Crop, FaceScore | null]> {
   const inOrder = <Encoded>(encode: (faces: readonly NonNullable<Crop["image"]>[]) => Promise<readonly Encoded[]>) =>
     inBatches(crops, {
       size: batch,
       wants: ({ status }: Crop) => status === "ok",
       run(own: readonly Crop[]) {
-        signal.throwIfAborted();
+        context.signal.throwIfAborted();
         return encode(own.map(({ image }) => image!));
       },
     });
@@ -144,8 +147,18 @@ function scoresOf(
   return trackScores(
     inOrder((faces) => scorer.encode(faces)),
     scorer,
-    { gap: gap * 1000, stride: Math.min(stride, scorer.n) },
+    { gap: gap * 1000, stride: Math.min(stride, scorer.n), paced: (pace) => sayPace(pace, context) },
   );
+}
+
+/** Keeps with the result how frames became steps, and warns where the model is asked outside of its rate. */
+function sayPace({ frames, steps, way }: Pace, { facts, warn }: Context): void {
+  const ms = (micros: number) => Math.round(micros / 10) / 100;
+  facts.pace = { way, framesMs: Number.isNaN(frames) ? null : ms(frames), stepsMs: steps === null ? null : ms(steps) };
+  if (way === "coarse")
+    warn(
+      `Its frames are ${ms(frames)} ms apart, and the model was trained on steps of ${ms(steps!)} ms: these are the answers of a model outside of its rate.`,
+    );
 }
 
 function predictionOf(crop: Crop, score: FaceScore | null): Prediction {

@@ -47,6 +47,8 @@ export interface SequenceScorer extends Opened {
   readonly kind: "sequence";
   /** Steps of one window. */
   readonly n: number;
+  /** Time between the steps that it was trained on, µs; null where nobody knows. */
+  readonly interval: number | null;
   /** What the window's network needs of each face, in order; a face's features never depend on the others. */
   encode(faces: readonly Image[]): Promise<readonly Float32Array[]>;
   /** The scores of a window's steps; those of missing ones are of no account. */

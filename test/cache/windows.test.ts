@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { CutRow } from "../../src/cache/runs.ts";
-import { type WindowsOptions, windowsOf } from "../../src/cache/windows.ts";
+import { intervalOf, type WindowsOptions, windowsOf } from "../../src/cache/windows.ts";
 import type { Window } from "../../src/records.ts";
 
 /** A camera of 25 frames a second. */
@@ -28,6 +28,14 @@ function track(pattern: string, { from = 0, tick = TICK } = {}): CutRow[] {
     return [{ ...row, track: 0, ...(state === "o" && { place: { folder: OF.folder, row: dense++ } }) }];
   });
 }
+
+test("the interval of windows is the usual time between their steps, of whichever there are two", () => {
+  const windows = (pattern: string, tick: number) => cut(track(pattern, { tick }), 4);
+  expect(intervalOf(windows("ooo_oo.oo", TICK))).toBe(TICK);
+  expect(intervalOf([...windows("ooooo", 20_000), ...windows("oooooooooo", 33_367)])).toBe(33_367);
+  expect(intervalOf([])).toBeNaN();
+  expect(intervalOf(windows("o", TICK))).toBeNaN();
+});
 
 describe("windows of one track", () => {
   test("the last window reaches back, and scores only what no other did", () => {

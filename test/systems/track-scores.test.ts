@@ -1,12 +1,16 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { intervalsOf, limitOf, usualOf } from "../../src/cache/rhythm.ts";
+import { windowsOf } from "../../src/cache/windows.ts";
+import type { Pace } from "../../src/systems/pace.ts";
 import type { FaceScore, StepWindow } from "../../src/systems/scoring.ts";
-import { trackScores } from "../../src/systems/track-scores.ts";
+import { FRAMES, trackScores } from "../../src/systems/track-scores.ts";
 
 interface Row {
   index: number;
   pts: number;
   track: number;
+  shot: number;
 }
 type Fed = readonly [Row, Float32Array | null];
 
@@ -20,11 +24,12 @@ const score = (valence: number): FaceScore => ({
 });
 
 /** A model whose answer for a step tells the whole window and the step's place in it. */
-function fake(n: number) {
+function fake(n: number, interval: number | null = null) {
   const windows: (number | null)[][] = [];
   return {
     windows,
     n,
+    interval,
     async finish(window: StepWindow) {
       expect(window).toHaveLength(n);
       windows.push(window.map((each) => each?.[0] ?? null));
@@ -33,24 +38,28 @@ function fake(n: number) {
   };
 }
 
-async function go(rows: readonly Fed[], n: number, stride = n) {
-  const model = fake(n);
+async function go(rows: readonly Fed[], n: number, stride = n, interval: number | null = null) {
+  const model = fake(n, interval);
+  const paces: Pace[] = [];
   const out: (readonly [Row, FaceScore | null])[] = [];
   for await (const each of trackScores(
     (async function* () {
       yield* rows;
     })(),
     model,
-    { gap: 200_000, stride },
+    { gap: 200_000, stride, paced: (pace) => paces.push(pace) },
   ))
     out.push(each);
-  return { out, windows: model.windows };
+  return { out, windows: model.windows, paces };
 }
 
 const step = (index: number, track: number, value: number | null, pts = index * 40_000): Fed => [
-  { index, pts, track },
+  { index, pts, track, shot: 0 },
   value === null ? null : Float32Array.of(value),
 ];
+
+const distinctFrames = (rows: readonly Fed[]): Row[] =>
+  rows.map(([row]) => row).filter((row, i, all) => row.index !== all[i - 1]?.index);
 
 it("windows follow one another; the last one reaches back, and scores only what is left", async () => {
   const { out, windows } = await go(
@@ -127,6 +136,7 @@ it("any tracks: rows keep their order, every face has one score, from a window o
           .sort()
           .map((track) => step(index, track, missed && track === 1 ? null : index * 3 + track, pts));
       });
+      const limit = limitOf(200_000, usualOf(intervalsOf(distinctFrames(rows))));
       const { out, windows } = await go(rows, n, stride);
       expect(out.map(([row]) => row)).toEqual(rows.map(([row]) => row));
       for (const [i, [row, said]] of out.entries()) {
@@ -141,7 +151,7 @@ it("any tracks: rows keep their order, every face has one score, from a window o
         const known = rows.filter(([own]) => own.track === row.track).map(([own]) => own.pts);
         for (let k = 1; k < times.length; k++) {
           const between = known.filter((at) => at >= times[k - 1]! && at <= times[k]!);
-          for (let m = 1; m < between.length; m++) expect(between[m]! - between[m - 1]!).toBeLessThanOrEqual(200_000);
+          for (let m = 1; m < between.length; m++) expect(between[m]! - between[m - 1]!).toBeLessThanOrEqual(limit);
         }
       }
       const answers = out.flatMap(([, said]) => (said === null ? [] : [said.valence]));
@@ -151,7 +161,7 @@ it("any tracks: rows keep their order, every face has one score, from a window o
   );
 });
 
-it("holds no more than a window and a gap", async () => {
+it("holds no more than a window, a gap, and the frames that say what is usual", async () => {
   let fed = 0;
   let most = 0;
   let given = 0;
@@ -164,5 +174,108 @@ it("holds no more than a window and a gap", async () => {
   })();
   for await (const _ of trackScores(rows, fake(8), { gap: 200_000, stride: 8 })) given += 1;
   expect(given).toBe(500);
-  expect(most).toBeLessThan(8 + 8 + 8);
+  expect(most).toBeLessThan(FRAMES + 8 + 8 + 8);
+});
+
+it("a video sampled at 5 of its 29.97 frames a second is one run, though each step is longer than the gap", async () => {
+  const rows = Array.from({ length: 12 }, (_, i) => step(6 * i, 0, i, Math.round((6 * i * 1_001_000) / 30)));
+  const { windows } = await go(rows, 8, 1);
+  expect(windows).toHaveLength(5);
+  expect(windows[0]).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  expect(windows[4]).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
+});
+
+it("any rows: the windows that are scored are those that training cuts", async () => {
+  const frames = fc.array(
+    fc.record({
+      tracks: fc.uniqueArray(fc.nat(1), { maxLength: 2 }),
+      empty: fc.boolean(),
+      wait: fc.constantFrom(33, 33, 33, 33, 66, 250, 900),
+      cut: fc.integer({ min: 0, max: 9 }),
+    }),
+    { maxLength: FRAMES },
+  );
+  const args = [frames, fc.integer({ min: 1, max: 5 }), fc.nat(4), fc.constantFrom(1, 10)] as const;
+  await fc.assert(
+    fc.asyncProperty(...args, async (all, n, less, slower) => {
+      const stride = Math.max(1, n - less);
+      let [pts, shot, place] = [0, 0, 0];
+      const rows: Fed[] = all.flatMap(({ tracks, empty, wait, cut }, index) => {
+        pts += wait * slower * 1000;
+        shot += cut === 0 ? 1 : 0;
+        const at = (track: number, has: boolean): Fed => [
+          { index, pts, track, shot },
+          has ? Float32Array.of(place++) : null,
+        ];
+        return tracks.length === 0 ? [at(-1, false)] : tracks.map((track) => at(track, !(empty && track === 1)));
+      });
+      const cuts = rows.map(([row, value]) => ({
+        ...row,
+        ...(value && { place: { folder: "/a", row: value[0]! } }),
+      }));
+      const of = { source: "a", clip: null, folder: "/a", shape: [1] };
+      const expected = [...windowsOf(cuts, of, { lengths: { n: [n] }, gap: 200, stride })].filter(
+        ({ present, fresh, length }) => present.slice(fresh, length).some((one) => one === 1),
+      );
+      const text = (window: readonly (number | null)[]) => window.map((value) => value ?? "-").join(" ");
+      const { windows } = await go(rows, n, stride);
+      expect(windows.map(text).sort()).toEqual(
+        expected.map(({ rows }) => text([...rows].map((row) => (row < 0 ? null : row)))).sort(),
+      );
+    }),
+    { numRuns: 300 },
+  );
+});
+
+it("frames closer than the model's steps: each face ends a window of the frames nearest to its steps", async () => {
+  const times = fc.array(fc.record({ wait: fc.integer({ min: 5, max: 15 }), face: fc.boolean() }), {
+    minLength: 2,
+    maxLength: 150,
+  });
+  await fc.assert(
+    fc.asyncProperty(times, fc.integer({ min: 1, max: 4 }), async (all, n) => {
+      let pts = 0;
+      const rows = all.map(({ wait, face }, index) => {
+        pts += wait * 1000;
+        return face ? step(index, 0, index, pts) : step(index, -1, null, pts);
+      });
+      const { out, windows, paces } = await go(rows, n, n, 40_000);
+      expect(paces.map(({ way }) => way)).toEqual(["nearest"]);
+      // Long holes are another test's.
+      const faces = rows.filter(([, value]) => value !== null);
+      if (faces.some(([{ pts }], i) => i > 0 && pts - faces[i - 1]![0].pts > 200_000)) return;
+      const expected = faces.map(([{ pts }], i) => {
+        const seen = faces.slice(0, i + 1);
+        const steps: (number | null)[] = [];
+        for (let back = 0; back < n && pts - back * 40_000 >= faces[0]![0].pts - 20_000; back++) {
+          const off = ([row]: Fed) => Math.abs(row.pts - (pts - back * 40_000));
+          const near = seen.filter((one) => off(one) <= 20_000).sort((a, b) => off(a) - off(b) || b[0].pts - a[0].pts);
+          steps.unshift(near[0]?.[1]?.[0] ?? null);
+        }
+        return [...steps, ...new Array<null>(n - steps.length).fill(null)];
+      });
+      expect(windows).toEqual(expected);
+      expect(out.map(([row]) => row)).toEqual(rows.map(([row]) => row));
+      const places = out.flatMap(([, said]) => (said === null ? [] : [said.valence! % 1000]));
+      expect(places.map((at, i) => windows[i]![at])).toEqual(faces.map(([, value]) => value![0]));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+it("says how the source's rate goes with the model's", async () => {
+  const way = async (tick: number, interval: number | null, frames = 10) =>
+    (
+      await go(
+        Array.from({ length: frames }, (_, i) => step(i, 0, i, i * tick)),
+        4,
+        1,
+        interval,
+      )
+    ).paces;
+  expect(await way(40_000, 20_000)).toEqual([{ frames: 40_000, steps: 20_000, way: "coarse" }]);
+  expect(await way(33_367, 33_333)).toEqual([{ frames: 33_367, steps: 33_333, way: "each" }]);
+  expect(await way(33_367, 40_000, 200)).toEqual([{ frames: 33_367, steps: 40_000, way: "nearest" }]);
+  expect(await way(40_000, null)).toEqual([{ frames: 40_000, steps: null, way: "each" }]);
+  expect(await way(40_000, 20_000, 1)).toEqual([{ frames: Number.NaN, steps: 20_000, way: "each" }]);
 });

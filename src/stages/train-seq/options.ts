@@ -82,7 +82,7 @@ export const schema = z.strictObject({
   threads: z.int().positive().optional().describe("threads of the training steps; default: the machine's cores"),
 });
 /** To be raised whenever equal options on equal data train something else. */
-export const VERSION = 2;
+export const VERSION = 3;
 
 export type Options = z.output<typeof schema>;
 

@@ -89,7 +89,7 @@ export async function trainOne({ set, options, context }: Work, one: One): Promi
 /** Writes weights, predictions, attention and, last of all, the result that names them. */
 async function publishOne(
   { set, options: { seed, attention }, context }: Omit<Work, "folder">,
-  { rung, folder, keyParts, maker, range, labels }: One,
+  { rung, folder, keyParts, maker, windows, range, labels }: One,
   { weights, test, last, facts }: TrainedRung,
 ): Promise<void> {
   const { exportWeights } = await import("../../nn/fit/export.ts");
@@ -97,7 +97,9 @@ async function publishOne(
   const { ATTENTION_FILE, writeAttention, writeStepPredictions } = await import("../../report/sequence-files.ts");
   const { PREDICTIONS_FILE, writeResult } = await import("../../report/training-result.ts");
   const { sequenceInput } = await import("../../systems/anclaf/sequence-input.ts");
+  const { intervalOf } = await import("../../cache/windows.ts");
   const input = sequenceInput(set.shape);
+  const interval = intervalOf(windows.training);
   const { fold, folds, digest } = set.fold;
   const dataset = datasetIn(context.facts);
   const about = {
@@ -125,6 +127,7 @@ async function publishOne(
         fold: `${fold} of ${folds}`,
         data: digest,
         ...(maker !== undefined && { encoder: maker }),
+        ...(interval > 0 && { interval: `${interval}` }),
         range: JSON.stringify(range),
       },
     },
@@ -146,6 +149,7 @@ async function publishOne(
         last,
         seed,
         range: asJson(range),
+        interval: interval > 0 ? interval : null,
         trainMean: { ...labels.mean },
         frames: { training: labels.frames, test: test.steps.length },
       },

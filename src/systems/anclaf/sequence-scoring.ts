@@ -60,13 +60,14 @@ export async function openAnclafSequence(source: SequenceScorerSource, run: Scor
     return {
       kind: "sequence",
       n,
+      interval: intervalIn(sequence.metadata),
       models: { [source.model]: sequence.digest, encoder: encoder.digest },
       about: `${name} (${input.preset}), checkpoint ${sequence.digest.slice(0, 12)}${trainedOn(sequence.metadata)}`,
       engine: { ...window.engine },
       scale,
       trainedOn: sequence.metadata.trainedOn ?? null,
       caution: drawnCaution(name, sequence.metadata.trainedOn, encoder.metadata.trainedOn),
-      notes: unknownEncoder(path, sequence),
+      notes: [...unknownEncoder(path, sequence), ...unknownInterval(path, sequence)],
       async encode(faces: readonly Image[]) {
         const encoded = await images.encode(faces);
         const values = features ? await features.encode(encoded.map(({ z }) => z)) : encoded.map(({ z }) => z);
@@ -90,6 +91,19 @@ function unknownEncoder(path: string, { metadata }: Checkpoint): string[] {
   if (metadata.encoder !== undefined) return [];
   return [
     `${path} does not say which frame model made the latents it was trained on; it is taken to be the one in use.`,
+  ];
+}
+
+/** Microseconds between the steps that a model was trained on; null where its file does not say. */
+function intervalIn({ interval }: Checkpoint["metadata"]): number | null {
+  const value = Number(interval);
+  return value > 0 && Number.isFinite(value) ? value : null;
+}
+
+function unknownInterval(path: string, { metadata }: Checkpoint): string[] {
+  if (intervalIn(metadata) !== null) return [];
+  return [
+    `${path} does not say how far apart the frames were that it was trained on; frames are its steps, at whatever rate.`,
   ];
 }
 

@@ -87,6 +87,9 @@ describe("ANCLaF-S and -SA as scorers", () => {
       RUN,
     );
     expect(scorer.n).toBe(8);
+    // Drawn faces have 50 frames a second.
+    expect(scorer.interval).toBe(20_000);
+    expect(scorer.notes).toEqual([]);
     expect(scorer.about).toMatch(/^anclaf-sa-8 \(small\), checkpoint [0-9a-f]{12}, trained on synthetic faces$/);
     expect(scorer.scale).toEqual({ valence: [-10, 10], arousal: [-10, 10] });
     expect(scorer.trainedOn).toBe("synthetic faces");
