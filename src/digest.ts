@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { openRegularFile } from "./regular-file.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 
@@ -21,7 +21,8 @@ export function digestOf(value: Json | Uint8Array): string {
 /** sha256 (hex) of a file's bytes, read once in a stream. */
 export async function digestFile(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, ...(signal && { signal }) }))
+  const handle = await openRegularFile(path);
+  for await (const chunk of handle.createReadStream({ highWaterMark: 1 << 20, ...(signal && { signal }) }))
     hash.update(chunk as Buffer);
   return hash.digest("hex");
 }

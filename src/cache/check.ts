@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { open, readdir, stat } from "node:fs/promises";
+import { lstat, open, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fingerprint, isSettled } from "./fingerprint.ts";
 import { entryName } from "./layout.ts";
+import { isLitter } from "./litter.ts";
 import { contentDigest, MARKER, type Marker, readMarker } from "./marker.ts";
 import { Memo } from "./memo.ts";
 
@@ -32,13 +33,15 @@ export async function checkEntry(
 
   const problems = placeProblems(folder, marker);
   const known = new Set([MARKER, ...marker.files.map((file) => file.name)]);
-  for (const name of names.sort()) if (!known.has(name)) problems.push(`${name} does not belong to the entry`);
+  for (const name of names.sort())
+    if (!known.has(name) && !isLitter(name)) problems.push(`${name} does not belong to the entry`);
   const prints = new Map<string, string>();
   let settled = true;
   for (const file of marker.files) {
-    const stats = await stat(join(folder, file.name), { bigint: true }).catch(() => undefined);
+    const stats = await lstat(join(folder, file.name), { bigint: true }).catch(() => undefined);
     settled &&= stats !== undefined && isSettled(stats);
     if (stats === undefined) problems.push(`${file.name} is missing`);
+    else if (stats.isSymbolicLink()) problems.push(`${file.name} is a symbolic link, which may lead anywhere`);
     else if (!stats.isFile()) problems.push(`${file.name} is not a file`);
     else if (stats.size !== BigInt(file.bytes)) problems.push(sizeProblem(file.name, Number(stats.size), file.bytes));
     else prints.set(file.name, fingerprint(stats));

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { z } from "zod";
 import { canonical, digestOf, type Json } from "../digest.ts";
 import { reasonOf } from "../errors.ts";
+import { readRegularFile } from "../regular-file.ts";
 
 /**
  * A value as JSON text with its own sha256 in it, so that an edit shows. Members are in order: the same value gives the
@@ -28,7 +28,7 @@ export async function readSealed<T>(path: string, expected: Expected<T>): Promis
   const name = basename(path);
   let value: unknown;
   try {
-    value = JSON.parse(await readFile(path, "utf8"));
+    value = JSON.parse((await readRegularFile(path)).toString());
   } catch (error) {
     if (error instanceof SyntaxError) return { problem: `${name} is not JSON` };
     if ((error as NodeJS.ErrnoException).code !== "ENOENT")

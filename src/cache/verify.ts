@@ -3,6 +3,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { PipeError } from "../errors.ts";
 import { checkEntry } from "./check.ts";
 import { entryFolders, namesIn } from "./layout.ts";
+import { isLitter } from "./litter.ts";
 import { MARKER, ROWS, readMarker } from "./marker.ts";
 import { leftovers, TEMP } from "./temp.ts";
 
@@ -57,7 +58,7 @@ async function strangersIn(root: string): Promise<string[]> {
   for (const item of await readdir(root, { withFileTypes: true })) {
     if (folders.has(item.name)) problems.push(...(await strangersBelow(root, item.name)));
     // Reports of runs lie beside the entries.
-    else if (!OURS.has(item.name) && !(item.isFile() && item.name.endsWith(".json")))
+    else if (!OURS.has(item.name) && !isLitter(item.name) && !(item.isFile() && item.name.endsWith(".json")))
       problems.push(`${item.name} does not belong to a cache`);
   }
   return problems;
@@ -70,7 +71,9 @@ async function strangersBelow(root: string, name: string): Promise<string[]> {
   // A source's folder was given: what is inside its entries was looked at with them.
   if (names.includes(MARKER) || names.includes(ROWS)) return [];
   const keys = new Set(await namesIn(folder));
-  return names.filter((one) => !keys.has(one)).map((one) => `${name}/${one} does not belong to a cache`);
+  return names
+    .filter((one) => !keys.has(one) && !isLitter(one))
+    .map((one) => `${name}/${one} does not belong to a cache`);
 }
 
 async function leftoversIn(root: string): Promise<string[]> {

@@ -28,7 +28,8 @@ export interface LatentFoldsOptions {
   readonly recipe?: string | undefined;
   /** For latents that belong to no fold yet: how many folds, if there are people enough. */
   readonly folds: number;
-  readonly seed: number;
+  /** Decides who goes into which fold; apart from the seed of weights, so that seeds share their folds. */
+  readonly splitSeed: number;
 }
 
 /**
@@ -79,7 +80,7 @@ function knownFolds(entries: readonly FoldedEntry[], note: (message: string) => 
 /** Videos that nobody parted before. */
 function splitVideos(
   entries: readonly Stored[],
-  { folds: wanted, seed }: LatentFoldsOptions,
+  { folds: wanted, splitSeed }: LatentFoldsOptions,
   note: (message: string) => void,
 ): LatentFold[] {
   oneRecipe(entries, undefined);
@@ -107,11 +108,11 @@ function splitVideos(
     group: groups[i]!,
     frames: { length: labelsIn(marker.facts) },
   }));
-  const made = makeFolds(clips, { folds, seed });
-  const split = digestOf({ seed, folds: made } as unknown as Json);
+  const made = makeFolds(clips, { folds, seed: splitSeed });
+  const split = digestOf({ seed: splitSeed, folds: made } as unknown as Json);
   const left = new Set(entries.map(({ marker }) => marker.source.digest)).size - labelled.length;
   note(
-    `${labelled.length} labelled videos of ${people} people are parted into ${folds} folds (seed ${seed})${folds < wanted ? `, fewer than ${wanted}, since nobody may stand in two` : ""}${left > 0 ? `; ${left} without labels are left out` : ""}.`,
+    `${labelled.length} labelled videos of ${people} people are parted into ${folds} folds (split seed ${splitSeed})${folds < wanted ? `, fewer than ${wanted}, since nobody may stand in two` : ""}${left > 0 ? `; ${left} without labels are left out` : ""}.`,
   );
   return made.map((_, fold) => {
     const parts = splitOf(made, fold);

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
@@ -135,8 +135,11 @@ function salvage(raw: unknown): z.output<typeof pipelineSchema> {
 
 function read(file: string, shown: string): string {
   try {
+    // A pipe would keep its reader waiting for ever; a folder says so itself.
+    if (statSync(file).isFIFO()) throw new PipeError(`The pipelines file ${shown} is not a regular file.`);
     return readFileSync(file, "utf8");
   } catch (cause) {
+    if (cause instanceof PipeError) throw cause;
     throw new PipeError(`Cannot read the pipelines file ${shown}: ${reasonOf(cause)}.`, {
       hint: "Name another with --file, or leave --file out to use the project's own.",
       cause,

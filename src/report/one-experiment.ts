@@ -41,7 +41,7 @@ function compare(one: SequenceTraining, before: readonly SequenceTraining[]): vo
 const HINTS = {
   data: "Trainings of other data are another experiment: evaluate them by themselves.",
   folds:
-    "Means over seeds are of the same folds. For labelled videos --seed decides the folds, too; --set read-latents.seed=1 keeps them.",
+    "Means over seeds are of the same folds: train labelled videos with one --split-seed, and data sets with latents of one split.",
   windows: "Means over seeds are of the same windows: train with one setting of window-sequences.",
   options: "Trainings with other options are another experiment: evaluate them by themselves.",
 } as const;

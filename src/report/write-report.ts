@@ -1,6 +1,7 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import sharp from "sharp";
+import { isLitter } from "../cache/litter.ts";
 import { publish } from "../cache/publish.ts";
 import { TempFolder } from "../cache/temp.ts";
 import { diskError, makeFolder } from "../disk.ts";
@@ -125,9 +126,9 @@ async function checkPlace(place: string): Promise<void> {
       cause: error,
     });
   }
-  if (names.every((name) => name === RUN_REPORT)) return;
+  if (names.every((name) => name === RUN_REPORT || isLitter(basename(name)))) return;
   const page = await readFile(join(place, "index.html"), "utf8").catch(() => "");
-  const stranger = names.find((name) => !isOurs(name));
+  const stranger = names.find((name) => !isOurs(name) && !isLitter(basename(name)));
   if (page.includes(`data-report="${MARK}"`) && stranger === undefined) return;
   throw new PipeError(`${place} holds ${stranger ?? "an index.html"}, which is not of a report: it would be lost.`, {
     hint: "Choose another output folder, or move it away.",

@@ -43,7 +43,7 @@ const options = z.strictObject({
     .min(3)
     .default(5)
     .describe("by fold, of labelled videos that are in no folds yet: how many, if there are people enough"),
-  seed: z.int().nonnegative().default(1).describe("by fold, of such videos: decides who goes into which fold"),
+  splitSeed: z.int().nonnegative().default(1).describe("by fold, of such videos: decides who goes into which fold"),
 });
 type Options = z.output<typeof options>;
 
@@ -59,7 +59,7 @@ export default defineStage({
   gives: "latent",
   options,
   // What is chosen is known by its digest, which has the split in it where there is one.
-  runtime: ["input", "recipe", "fold", "apart", "part", "values", "folds", "seed"],
+  runtime: ["input", "recipe", "fold", "apart", "part", "values", "folds", "splitSeed"],
   async *sources(options, { signal, note }) {
     if (options.by === "fold") yield* foldSources(options, { signal, note });
     else yield* entrySources(options, { signal, note });

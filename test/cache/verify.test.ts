@@ -1,4 +1,5 @@
-import { copyFile, mkdir, open, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { copyFile, mkdir, open, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { openEntry } from "../../src/cache/entry.ts";
@@ -127,6 +128,32 @@ test("a whole entry in another's place is told", async () => {
   const [one] = await verified(output.path);
   expect(one!.problems).toEqual([expect.stringMatching(/^the entry of .* lies in .*\/0123456789abcdef$/)]);
 });
+
+test("what systems leave in folders by themselves spoils no entry", async () => {
+  await using output = await folder();
+  const { path } = await write(output.path, latents(3));
+  for (const place of [path, dirname(path), output.path])
+    for (const name of [".DS_Store", "._rows.arrow", "Thumbs.db", "desktop.ini"])
+      await writeFile(join(place, name), "x");
+  expect((await verified(output.path)).filter(({ ok }) => !ok)).toEqual([]);
+  using entry = await openEntry(path);
+  expect(entry.length).toBe(2);
+});
+
+test.skipIf(process.platform === "win32")(
+  "a pipe for a marker is named, and a shard that is a link is not read",
+  async () => {
+    await using output = await folder();
+    const { path } = await write(output.path, latents(3));
+    const shard = join(path, "z-00000.arrow");
+    await rename(shard, join(output.path, "elsewhere"));
+    await symlink(join(output.path, "elsewhere"), shard);
+    await expect(openEntry(path)).rejects.toThrow("z-00000.arrow is a symbolic link");
+    await rm(join(path, "marker.json"));
+    execFileSync("mkfifo", [join(path, "marker.json")]);
+    await expect(openEntry(path)).rejects.toThrow("marker.json cannot be read");
+  },
+);
 
 test("what does not belong to a cache is named; reports and notebooks do", async () => {
   await using output = await folder();

@@ -4,6 +4,7 @@ import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import { z } from "zod";
 import { fingerprint, isSettled } from "../../cache/fingerprint.ts";
+import { readRegularFile } from "../../regular-file.ts";
 import { folderNames, MARKER, scoresFolder } from "./entry.ts";
 
 /** One video of an archive: a line of `index.csv` and of the index's page. */
@@ -81,7 +82,8 @@ export async function indexRows(output: string, run: readonly Listed[]): Promise
   const own = new Set(run.map(({ source }) => source.path));
   const earlier = (await earlierRows(output)).filter(({ path }) => path !== "" && !own.has(path));
   const known = await inTurns(earlier, async (row) => {
-    if (row.folder === "") return row;
+    // What failed is listed for as long as it is there to be tried again.
+    if (row.folder === "") return (await stat(row.path).catch(() => undefined)) && row;
     const scores = await scoresIn(join(resolve(output), row.folder));
     return scores && { ...row, ...scores, name: row.name };
   });
@@ -195,7 +197,7 @@ async function readScores(folder: string) {
       detail,
       facts: { model, trainedOn, caution, scale },
       overview: said,
-    } = overview.parse(JSON.parse(await readFile(join(folder, MARKER), "utf8")));
+    } = overview.parse(JSON.parse((await readRegularFile(join(folder, MARKER))).toString()));
     const status = verdict === "complete" ? ("done" as const) : ("partial" as const);
     return {
       name: source.name,

@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
+import { isLitter } from "../../cache/litter.ts";
 import { leftovers, TEMP } from "../../cache/temp.ts";
 import type { Verified } from "../../cache/verify.ts";
 import { digestFile } from "../../digest.ts";
@@ -32,7 +33,7 @@ async function problemsIn(folder: string): Promise<string[]> {
   const known = new Set([MARKER, ...marker.files.map(({ name }) => name)]);
   const problems: string[] = [];
   for (const name of (await readdir(folder)).sort())
-    if (!known.has(name)) problems.push(`${name} does not belong to the scores`);
+    if (!known.has(name) && !isLitter(name)) problems.push(`${name} does not belong to the scores`);
   for (const { name, sha256 } of marker.files) {
     const found = await digestFile(join(folder, name)).catch((error: unknown) => reasonOf(error));
     if (/^[0-9a-f]{64}$/.test(found)) {

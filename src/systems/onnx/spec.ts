@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { z } from "zod";
 import { PipeError, reasonOf } from "../../errors.ts";
+import { readRegularFile } from "../../regular-file.ts";
 
 const interval = z
   .tuple([z.number(), z.number()])
@@ -84,7 +84,7 @@ export async function readSpec(model: string, given?: unknown): Promise<OnnxSpec
 async function fromYaml(path: string): Promise<unknown> {
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    text = (await readRegularFile(path)).toString();
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
     throw new PipeError(

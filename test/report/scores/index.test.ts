@@ -83,7 +83,6 @@ describe("the index of an archive", () => {
     expect(lines).toMatchObject([
       { name: "a.mp4", model: "face.onnx", trained_on: "AFEW-VA", caution: "", ...ends(["-1", "1"], ["-1", "1"]) },
       { name: "b & c/b.mp4", model: drawn.model, trained_on: "synthetic faces", caution: drawn.caution },
-      { name: "bad.mp4", model: "", trained_on: "", caution: "", ...ends(["", ""], ["", ""]) },
     ]);
     expect(lines[1]).toMatchObject(ends(["-10", "10"], ["0", "4"]));
     await rm(join(output.path, `a-${digestOf("a").slice(0, 12)}`), { recursive: true });
@@ -95,13 +94,20 @@ describe("the index of an archive", () => {
     await using output = await folder();
     await scored(output.path, "one.mp4");
     await scored(output.path, "two.mp4");
-    await writeIndex(output.path, [item("one.mp4"), item("twin.mp4", "cached", "one.mp4"), item("bad.mp4", "failed")]);
+    const failed = (name: string): Listed => {
+      const { source, status } = item(name, "failed");
+      return { source: { ...source, path: join(output.path, name) }, status };
+    };
+    await writeFile(join(output.path, "bad.mp4"), "");
+    const first = [item("one.mp4"), item("twin.mp4", "cached", "one.mp4"), failed("bad.mp4"), failed("deleted.mp4")];
+    await writeIndex(output.path, first);
+    expect((await listed(output.path)).map(({ name }) => name)).toContain("deleted.mp4");
     await scored(output.path, "three.mp4");
     await writeIndex(output.path, [item("three.mp4")]);
     const names = async () => (await listed(output.path)).map(({ name }) => name);
     expect(await names()).toEqual(["bad.mp4", "one.mp4", "three.mp4", "twin.mp4", "two.mp4"]);
     await rm(join(output.path, `one-${digestOf("one.mp4").slice(0, 12)}`), { recursive: true });
-    await writeIndex(output.path, [item("bad.mp4", "failed", "x", "again")]);
+    await writeIndex(output.path, [failed("bad.mp4")]);
     expect(await names()).toEqual(["bad.mp4", "three.mp4", "two.mp4"]);
     // An edited video is listed once, with its new scores.
     await scored(output.path, "two.mp4", "edited");
@@ -109,6 +115,9 @@ describe("the index of an archive", () => {
     expect((await listed(output.path)).filter(({ name }) => name === "two.mp4")).toMatchObject([
       { folder: `two-${digestOf("edited").slice(0, 12)}` },
     ]);
+    await rm(join(output.path, "bad.mp4"));
+    await writeIndex(output.path, []);
+    expect(await names()).not.toContain("bad.mp4");
     await writeFile(join(output.path, "index.csv"), '"spoilt');
     await writeIndex(output.path, []);
     expect((await names()).sort()).toEqual(["three.mp4", "two.mp4", "two.mp4"]);
