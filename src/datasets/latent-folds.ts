@@ -112,7 +112,7 @@ function splitVideos(
   const split = digestOf({ seed: splitSeed, folds: made } as unknown as Json);
   const left = new Set(entries.map(({ marker }) => marker.source.digest)).size - labelled.length;
   note(
-    `${labelled.length} labelled videos of ${people} people are parted into ${folds} folds (split seed ${splitSeed})${folds < wanted ? `, fewer than ${wanted}, since nobody may stand in two` : ""}${left > 0 ? `; ${left} without labels are left out` : ""}.`,
+    `${labelled.length} labelled videos of ${people} people are parted into ${folds} folds (seed ${splitSeed})${folds < wanted ? `, fewer than ${wanted}, since nobody may stand in two` : ""}${left > 0 ? `; ${left} without labels are left out` : ""}.`,
   );
   return made.map((_, fold) => {
     const parts = splitOf(made, fold);
