@@ -222,7 +222,8 @@ test("labelled videos are parted by the people that their label files name, or o
   const again = (await sources(output.path, { folds: 9 })) as Source[];
   expect(again).toEqual(found);
   const seeds = new Set<string>();
-  for (let seed = 0; seed < 6; seed++) seeds.add(((await sources(output.path, { seed })) as Source[])[0]!.digest);
+  for (let seed = 0; seed < 6; seed++)
+    seeds.add(((await sources(output.path, { splitSeed: seed })) as Source[])[0]!.digest);
   expect(seeds.size).toBeGreaterThan(1);
 });
 
