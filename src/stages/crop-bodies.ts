@@ -19,11 +19,13 @@ const options = z.strictObject({
     .positive()
     .optional()
     .describe("at most this many people a frame; of more, those tracked longest are kept"),
-  shotThreshold: z
+  shotRatio: z
     .number()
-    .positive()
-    .default(25)
-    .describe("mean difference of neighbouring frames, 0..255, above which a new shot begins and tracks end"),
+    .min(1)
+    .default(3)
+    .describe(
+      "a new shot begins, and tracks end, where the picture changes more than this many times as much as around it",
+    ),
   maxGap: z.number().nonnegative().default(1).describe("seconds that a track waits for its person to come back"),
   batch: z.int().positive().max(64).default(4).describe("frames per call of the detector"),
   engine: z.enum(ENGINES).default("auto").describe("what runs the network"),
@@ -34,7 +36,7 @@ const options = z.strictObject({
 export default defineStage({
   name: "crop-bodies",
   summary: "frame* → body crops with track ids; frames without a person give a row that says so",
-  version: 2,
+  version: 3,
   takes: "frame",
   gives: "crop",
   givesBack: true,

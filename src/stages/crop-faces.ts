@@ -42,11 +42,13 @@ const options = z.strictObject({
     .positive()
     .optional()
     .describe("at most this many faces a frame; of more, those tracked longest are kept"),
-  shotThreshold: z
+  shotRatio: z
     .number()
-    .positive()
-    .default(25)
-    .describe("mean difference of neighbouring frames, 0..255, above which a new shot begins and tracks end"),
+    .min(1)
+    .default(3)
+    .describe(
+      "a new shot begins, and tracks end, where the picture changes more than this many times as much as around it",
+    ),
   maxGap: z.number().nonnegative().default(1).describe("seconds that a track waits for its face to come back"),
   batch: z
     .int()
@@ -62,7 +64,7 @@ const options = z.strictObject({
 export default defineStage({
   name: "crop-faces",
   summary: "frame* → face crops with track ids; frames without a face give a row that says so",
-  version: 3,
+  version: 4,
   takes: "frame",
   gives: "crop",
   givesBack: true,

@@ -28,7 +28,7 @@ export interface SubjectOptions {
   /** Frames per call of the detector. */
   readonly batch: number;
   /** See {@link createShots}. */
-  readonly shotThreshold: number;
+  readonly shotRatio: number;
   /** Seconds that a track outlives its last detection. */
   readonly maxGap: number;
   /** With a mesh: what {@link createPresence} asks of a face. */
@@ -64,7 +64,7 @@ export async function* cropSubjects(
 ): AsyncGenerator<Crop, void, void> {
   const prepared = mapAhead(frames, PREPARED_AHEAD, (frame) => prepare(detector, frame), signal);
   const batches = grouped(
-    inShots(prepared, options.shotThreshold),
+    inShots(prepared, options.shotRatio),
     options.detect === undefined || options.detect === "whole" || !detector.zoom ? options.batch : TOGETHER,
     ({ frame }) => frame.image.data.byteLength,
     BATCH_BYTES,
@@ -100,8 +100,8 @@ async function prepare(detector: Detector, frame: Frame): Promise<PreparedFrame>
   return { frame, prepared, pts: frame.pts, data: thumbnail(prepared.input, prepared.shown) };
 }
 
-async function* inShots(frames: AsyncIterable<PreparedFrame>, threshold: number): AsyncGenerator<InShot, void, void> {
-  const shots = createShots<PreparedFrame>({ threshold });
+async function* inShots(frames: AsyncIterable<PreparedFrame>, ratio: number): AsyncGenerator<InShot, void, void> {
+  const shots = createShots<PreparedFrame>({ ratio });
   const named = ({ frame, shot }: { frame: PreparedFrame; shot: number }): InShot => ({ ...frame, shot });
   for await (const frame of frames) yield* shots.push(frame).map(named);
   yield* shots.end().map(named);

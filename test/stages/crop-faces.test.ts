@@ -59,7 +59,7 @@ test("drawn faces: tracked, cut, counted; the same bytes for every batch size", 
 test("a frame without a face gives a row; a small or a doubtful one is not cut", async () => {
   const images = [await drawn(200, 150, ""), await drawn(320, 240, face(160, 120, 40))];
   await using context = looseContext();
-  const [none, small] = await crops(cropFaces({ minSize: 200, shotThreshold: 255 }), images, context);
+  const [none, small] = await crops(cropFaces({ minSize: 200, shotRatio: 1000 }), images, context);
   expect(none).toMatchObject({ status: "no_face", track: -1, box: null, score: 0, landmarks: null, image: null });
   expect(small).toMatchObject({ status: "too_small", track: 0, image: null });
   const [, doubtful] = await crops(cropFaces({ minScore: 1, lowScore: 0.3 }), images, context);

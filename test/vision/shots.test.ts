@@ -7,7 +7,7 @@ const grey = (value: number, pts: number): Thumbnail => ({ pts, data: new Uint8A
 
 /** Shot number of each frame, given as grey values with their times in milliseconds. */
 function shotsOf(frames: readonly (readonly [value: number, ms: number])[]): number[] {
-  const shots = createShots({ threshold: 25 });
+  const shots = createShots({ ratio: 3 });
   const out = frames.flatMap(([value, ms]) => shots.push(grey(value, ms * MS)));
   out.push(...shots.end());
   expect(out.map(({ frame }) => frame.pts)).toEqual(frames.map(([, ms]) => ms * MS));
@@ -55,8 +55,33 @@ describe("shots", () => {
     expect(new Set(shotsOf(Array.from({ length: 24 }, (_, i) => [i * 10, i * 40] as const)))).toEqual(new Set([0]));
   });
 
+  test("a cut of a part of the picture is found beside a still rest, at its very frame", () => {
+    for (const part of [6, 3, 2]) {
+      const shots = createShots({ ratio: 3 });
+      const frames = Array.from({ length: 30 }, (_, i) => {
+        const data = new Uint8Array(12).fill(90 + (i % 2));
+        if (i >= 17) data.fill(230 + (i % 3), 0, part);
+        return { pts: i * 40 * MS, data };
+      });
+      const out = [...frames.flatMap((frame) => shots.push(frame)), ...shots.end()].map(({ shot }) => shot);
+      expect(out).toEqual(frames.map((_, i) => (i >= 17 ? 1 : 0)));
+    }
+  });
+
+  test("a fast fade or pan is no cut, neither where it starts nor where it ends", () => {
+    const pan = (i: number) => 20 + 18 * Math.min(12, Math.max(0, i - 10));
+    expect(new Set(shotsOf(Array.from({ length: 40 }, (_, i) => [pan(i), i * 40] as const)))).toEqual(new Set([0]));
+  });
+
+  test("what moves all the time is cut by nothing but a larger change", () => {
+    const restless = (i: number) => 60 + 20 * (i % 2);
+    expect(shotsOf(Array.from({ length: 24 }, (_, i) => [restless(i), i * 40] as const)).at(-1)).toBe(0);
+    const cut = Array.from({ length: 24 }, (_, i) => [restless(i) + (i < 12 ? 0 : 120), i * 40] as const);
+    expect(shotsOf(cut)).toEqual(cut.map((_, i) => (i < 12 ? 0 : 1)));
+  });
+
   test("frames wait for a bounded number of others", () => {
-    const shots = createShots({ threshold: 25 });
+    const shots = createShots({ ratio: 3 });
     shots.push(grey(0, 0));
     let waiting = 0;
     for (let i = 1; i < 40; i++) {

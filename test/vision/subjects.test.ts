@@ -15,7 +15,7 @@ const options: SubjectOptions = {
   margin: 0,
   size: 5,
   batch: 3,
-  shotThreshold: 25,
+  shotRatio: 3,
   maxGap: 1,
 };
 
