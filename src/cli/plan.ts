@@ -39,7 +39,8 @@ export function planCommand(session: Session): CommandModule {
       const rows = items.map(({ source, action, why, replaces }) => [
         printable(source.name),
         action,
-        printable(why) + (replaces ? " (takes another result's place: needs --force, or another --output)" : ""),
+        printable(why) +
+          (replaces === "other" ? " (takes another result's place: needs --force, or another --output)" : ""),
       ]);
       session.out(table([["source", "action", "why"], ...rows]));
       session.out(`${totals.run} to run, ${totals.cached} cached, ${totals.refused} refused; output ${output}\n`);

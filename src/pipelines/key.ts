@@ -127,15 +127,20 @@ export function difference(before: Json, now: KeyParts): string[] {
 }
 
 /**
- * Whether something was made of the same bytes by other means: with other steps, options or models. Another version of a
- * stage, or another file beside the source, does the same work anew.
+ * How something that was made of the same bytes differs from what is to be made: `other`, by its steps, options or kinds of
+ * model; `newer`, by the bytes of a model alone, as after a training. Another version of a stage, or another file beside the
+ * source, does the same work anew and makes no difference here.
  */
-export function isOther(before: Json, now: KeyParts): boolean {
+export function replacement(before: Json, now: KeyParts): "other" | "newer" | undefined {
   const read = partsSchema.safeParse(before);
-  if (!read.success || read.data.source !== now.source) return false;
-  const means = (steps: readonly z.output<typeof partsSchema>["steps"][number][]) =>
-    canonical(steps.map(({ stage, options, models }) => ({ stage, options, models })));
-  return means(read.data.steps) !== means(now.steps as z.output<typeof partsSchema>["steps"]);
+  if (!read.success || read.data.source !== now.source) return undefined;
+  type Steps = z.output<typeof partsSchema>["steps"];
+  const [was, is] = [read.data.steps, now.steps as Steps];
+  const means = (steps: Steps) =>
+    canonical(steps.map(({ stage, options, models = {} }) => ({ stage, options, models: Object.keys(models).sort() })));
+  if (means(was) !== means(is)) return "other";
+  const models = (steps: Steps) => canonical(steps.map(({ models = {} }) => models));
+  return models(was) === models(is) ? undefined : "newer";
 }
 
 function compare(path: string, before: Json | undefined, now: Json | undefined, found: string[]): void {

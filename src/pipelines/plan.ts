@@ -3,7 +3,7 @@ import { PipeError, reasonOf } from "../errors.ts";
 import type { Refused, Source } from "../records.ts";
 import type { AnyStage, Cached, Stages } from "../stages/define.ts";
 import type { BoundPipeline, Step } from "./bind.ts";
-import { difference, isOther, keysOf, partsFor, partsOf, type StepKey, type StepParts } from "./key.ts";
+import { difference, keysOf, partsFor, partsOf, replacement, type StepKey, type StepParts } from "./key.ts";
 
 /** What is to be done with one source, and why: plain data. */
 export interface PlanItem {
@@ -13,10 +13,11 @@ export interface PlanItem {
   /** The key parts' fields that differ from what is published for this source; empty when nothing is. */
   readonly changed: readonly string[];
   /**
-   * What is published for these very bytes was made with other options or models, and the sink keeps one result a source:
-   * a run replaces it only where it is forced to.
+   * What is published for these very bytes is another result, and the sink keeps one a source. `other`: made with other
+   * options or another kind of model, so that a run replaces it only where it is forced to. `newer`: the bytes of a model
+   * have changed since, and a run replaces it and says so.
    */
-  readonly replaces?: true;
+  readonly replaces?: "other" | "newer";
   /** The sink's key; null when refused. */
   readonly key: string | null;
 }
@@ -134,8 +135,9 @@ async function look(task: Task, stages: Stages, force: boolean): Promise<Planned
     const differences = published.map((before) => difference(before, last.parts));
     const changed = differences.reduce((least, each) => (each.length < least.length ? each : least));
     const why = changed.length > 0 ? changed.join("; ") : "published, but not whole any more";
-    const replaces =
-      stages[last.stage]?.keepsOne === true && !force && published.some((each) => isOther(each, last.parts));
+    const kinds =
+      stages[last.stage]?.keepsOne === true && !force ? published.map((each) => replacement(each, last.parts)) : [];
+    const replaces = kinds.find((kind) => kind === "other") ?? kinds.find((kind) => kind === "newer");
     return { item: { ...item, action: "run", why, changed, ...(replaces && { replaces }) }, task };
   } catch (error) {
     return { item: refusal(task.source, reasonOf(error)) };

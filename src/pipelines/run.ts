@@ -206,10 +206,11 @@ class Run {
 
   #add(planned: Planned): void {
     const { source, why, replaces } = planned.item;
-    if (replaces)
+    if (replaces === "other")
       throw new PipeError(`${this.#output} holds another result for ${source.name}: ${why}.`, {
         hint: "Give this one a folder of its own: --output DIR; or have it take the other's place: --force",
       });
+    if (replaces === "newer") this.#options.progress?.note(`${source.name}: its result is replaced: ${why}.`);
     this.#found.push(planned);
     this.#state.plan(planned.item);
     this.#wake();

@@ -60,6 +60,7 @@ describe("bad input is recorded with its reason and the rest goes on", () => {
     execFileSync("mkfifo", [join(input, "fifo.mp4")]);
     await writeFile(join(folder, "secret.mp4"), bytes);
     await symlink(join(folder, "secret.mp4"), join(input, "link.mp4"));
+    await symlink(join(folder, "gone.mp4"), join(input, "dangling.mp4"));
     const good = ["with space.mp4", "quote'\".mp4", "new\nline.mp4", "-dash.mp4", "%03d.mp4", "concat:a|b.mp4"];
     for (const [i, name] of good.entries())
       await writeFile(join(input, name), Buffer.concat([bytes, Buffer.from([0, 0, 0, 9, 0x66, 0x72, 0x65, 0x65, i])]));
@@ -67,8 +68,9 @@ describe("bad input is recorded with its reason and the rest goes on", () => {
     const { code } = await pipe(run(output, "--input", input));
     expect(code).toBe(2);
     const items = await itemsByName(output);
-    for (const name of good) expect(items.get(name), name).toMatchObject({ status: "done", verdict: "complete" });
-    for (const name of ["zero.mp4", "text.mp4", "fifo.mp4", "link.mp4"])
+    for (const name of [...good, "link.mp4"])
+      expect(items.get(name), name).toMatchObject({ status: "done", verdict: "complete" });
+    for (const name of ["zero.mp4", "text.mp4", "fifo.mp4", "dangling.mp4"])
       expect(items.get(name), name).toMatchObject({ status: "failed", reason: expect.stringMatching(/\w+ \w+/) });
   }, 90_000);
 

@@ -71,23 +71,25 @@ describe("plan", () => {
     ]);
   });
 
-  it("does not let other options or models take a result's place unasked, where a sink keeps one a source", async () => {
+  it("does not let other options take a result's place unasked, and says when a newer model does, where a sink keeps one a source", async () => {
     const keepSum = { ...stages["keep-sum"]!, keepsOne: true as const };
     const one = { ...stages, "keep-sum": keepSum };
     await ran();
     await writeFile(path.join(input, "c"), "new");
     const replaces = async (given: Record<string, Json>, sets: string[] = [], rest = {}) =>
-      (await planned(given, sets, { stages: one, ...rest })).map((item) => item.replaces ?? false);
-    expect(await replaces({})).toEqual([false, false, false]);
-    expect(await replaces({ scale: 2 })).toEqual([true, true, false]);
-    expect(await replaces({}, ["weigh.model=b"])).toEqual([true, true, false]);
-    expect(await replaces({ scale: 2 }, [], { force: true })).toEqual([false, false, false]);
+      (await planned(given, sets, { stages: one, ...rest })).map((item) => item.replaces ?? "");
+    expect(await replaces({})).toEqual(["", "", ""]);
+    expect(await replaces({ scale: 2 })).toEqual(["other", "other", ""]);
+    expect(await replaces({ scale: 2 }, ["weigh.model=b"])).toEqual(["other", "other", ""]);
+    // A model that was trained anew does the same work anew.
+    expect(await replaces({}, ["weigh.model=b"])).toEqual(["newer", "newer", ""]);
+    expect(await replaces({ scale: 2 }, [], { force: true })).toEqual(["", "", ""]);
     expect((await planned({ scale: 2 })).some((item) => item.replaces)).toBe(false);
     // An edited source is another one, and a new version of a stage does the same work anew.
     await writeFile(path.join(input, "a"), "abd");
-    expect(await replaces({ scale: 2 })).toEqual([false, true, false]);
+    expect(await replaces({ scale: 2 })).toEqual(["", "other", ""]);
     const newer = { ...one, "keep-sum": { ...keepSum, version: 3 } };
-    expect(await replaces({}, [], { stages: newer })).toEqual([false, false, false]);
+    expect(await replaces({}, [], { stages: newer })).toEqual(["", "", ""]);
 
     const other = bind(pipeline, stages, { input: [input], output, scale: 2 });
     await expect(run(other, { stages: one as unknown as typeof stages })).rejects.toMatchObject({
