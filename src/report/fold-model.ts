@@ -116,7 +116,7 @@ const splitSchema = z.object({
 
 function unfit(path: string, wrong: string): PipeError {
   return new PipeError(`${path} is not the model that this fold needs: ${wrong}.`, {
-    hint: "Give the dataset, seed, folds and preset that the models were trained with, or train with these.",
+    hint: "Give the dataset, split seed, folds and preset that the models were trained with, or train with these.",
   });
 }
 

@@ -343,7 +343,7 @@ describe("several seeds, a folder each", () => {
       "other folds",
       { keyParts: { ...parts, data: { ...parts.data, split: "t" } } },
       /not trained with the same folds.*fold 0, anclaf-s-4: split: "s" → "t"/,
-      "read-latents.seed=1",
+      "--split-seed",
     ],
     [
       "other windows",

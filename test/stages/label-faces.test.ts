@@ -292,7 +292,7 @@ describe("in extract-latents", () => {
     const stray = `${path.join(folder, "two_faces.labels.csv")} belongs to no video: no file beside it is named two_faces.`;
     const said: string[] = [];
     for await (const _ of plan(bound(), { stages, note: (line) => void said.push(line) }));
-    expect(said).toEqual([stray]);
+    expect(said.filter((line) => line.includes("belongs to"))).toEqual([stray]);
     await rm(path.join(folder, "two_faces.labels.csv"));
 
     await rm(labels);

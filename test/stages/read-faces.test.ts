@@ -268,17 +268,17 @@ describe("extract-faces", () => {
     const faces = `${store}-never-cut`;
     const uncut = (given: Record<string, string | number>, set: string[] = []) =>
       refusal(extraction(output, given, [`read-faces.store=${faces}`, ...set]));
-    const reseeded = await uncut({ seed: 2 });
+    const reseeded = await uncut({ "split-seed": 2 });
     expect(reseeded.message).toBe(
       `${path.join(models, "fold-0/model.safetensors")} is not the model that this fold needs: seed is 1 where 2 is wanted.`,
     );
-    expect(reseeded.hint).toMatch(/^Give the dataset, seed, folds and preset that the models were trained with/);
+    expect(reseeded.hint).toMatch(/^Give the dataset, split seed, folds and preset that the models were trained with/);
     expect((await uncut({ preset: "paper" })).message).toMatch(/: preset is small where paper is wanted\.$/);
-    expect((await uncut({ seed: 3, preset: "paper" })).message).toMatch(
+    expect((await uncut({ "split-seed": 3, preset: "paper" })).message).toMatch(
       /: preset is small where paper is wanted; seed is 1 where 3 is wanted\.$/,
     );
     // Told of what is trained, before what is not: folds 2 to 4 have no model at all.
-    expect((await uncut({ seed: 2, fold: "all" })).message).toMatch(/fold-0\/.*: seed is 1 where 2 is wanted/);
+    expect((await uncut({ "split-seed": 2, fold: "all" })).message).toMatch(/fold-0\/.*: seed is 1 where 2 is wanted/);
     expect((await uncut({}, ["read-faces.folds=3"])).message).toMatch(/: folds is 5 where 3 is wanted\.$/);
     expect((await uncut({ dataset: "afew-va" })).message).toMatch(/: dataset is synth where afew-va is wanted\.$/);
     // Nobody has cut out a face for it.
