@@ -10,6 +10,8 @@ export interface Evidence {
   readonly skipped: number;
   /** Frames that the container announces; null where it does not, or where only a part was decoded. */
   readonly announced: number | null;
+  /** Length that the container announces for what it shows, microseconds; null where it does not say. */
+  readonly duration: number | null;
   /** Bytes that the container's structure promises beyond the end of the file. */
   readonly missingBytes: number;
   /** What the first packet that could not be decoded was refused with. */
@@ -42,7 +44,7 @@ export function judge(evidence: Evidence): DecodeEnding {
       counts,
       warnings,
     };
-  if (evidence.announced !== null && evidence.announced > demuxed)
+  if (evidence.announced !== null && evidence.announced > demuxed && !isFilled(evidence))
     return {
       verdict: "truncated",
       detail: `${evidence.announced} frames are announced, but the file holds ${demuxed}; ${decoded} could be decoded.`,
@@ -57,4 +59,16 @@ export function judge(evidence: Evidence): DecodeEnding {
       warnings,
     };
   return { verdict: "complete", counts, warnings };
+}
+
+/**
+ * Whether the packets fill the announced length, to half a frame. Then frames that are announced and not there are left out on
+ * purpose: by an edit list (a lossless cut), or as the frames that an AVI drops.
+ */
+function isFilled({ packets, duration }: Evidence): boolean {
+  const times = packets.filter((pts) => pts !== null);
+  if (duration === null || times.length < 2) return false;
+  const [first, last] = times.reduce(([a, b], pts) => [Math.min(a, pts), Math.max(b, pts)], [times[0]!, times[0]!]);
+  const interval = (last - first) / (times.length - 1);
+  return last + interval - first >= duration - interval / 2;
 }

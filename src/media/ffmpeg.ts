@@ -114,6 +114,7 @@ export function decodeWithFfmpeg(path: string, options: DecodeOptions): Decoding
         sampled,
         skipped,
         announced: partial ? null : probed.probe.announcedFrames,
+        duration: probed.probe.duration,
         missingBytes: missing,
         ...(partial && { part: { first: jumped ? first : Number.NEGATIVE_INFINITY, last: till } }),
         ...(error !== undefined && { error }),

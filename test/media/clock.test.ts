@@ -65,16 +65,29 @@ describe("Sampler", () => {
 });
 
 describe("judge", () => {
-  const base = { packets: [0, 2, 1], decoded: 3, sampled: 2, skipped: 1, announced: 3, missingBytes: 0 };
+  const base = {
+    packets: [0, 2, 1],
+    decoded: 3,
+    sampled: 2,
+    skipped: 1,
+    announced: 3,
+    duration: null,
+    missingBytes: 0,
+  };
 
   it("balances and says complete only when nothing is missing", () => {
     expect(judge(base)).toEqual({
       verdict: "complete",
       counts: { demuxed: 3, decoded: 3, failed: 0, sampled: 2, skipped: 1 },
+      warnings: [],
     });
     expect(judge({ ...base, decoded: 1 })).toMatchObject({ verdict: "damaged", counts: { demuxed: 3, failed: 2 } });
     expect(judge({ ...base, error: "oh" })).toMatchObject({ verdict: "damaged" });
     expect(judge({ ...base, announced: 4 })).toMatchObject({ verdict: "truncated" });
+    // 3 packets of 1 µs fill 3 µs: what else is announced was cut off by an edit list.
+    expect(judge({ ...base, announced: 4, duration: 3 })).toMatchObject({ verdict: "complete" });
+    expect(judge({ ...base, announced: 4, duration: 4 })).toMatchObject({ verdict: "truncated" });
+    expect(judge({ ...base, packets: [null, 0], announced: 4, duration: 1 })).toMatchObject({ verdict: "truncated" });
     expect(judge({ ...base, missingBytes: 9, error: "oh" })).toMatchObject({ verdict: "truncated" });
     expect(judge({ ...base, decoded: 5 }).counts).toMatchObject({ demuxed: 5, failed: 0 });
   });
