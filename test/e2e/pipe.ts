@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,14 +21,18 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Types `pipe …` in a process of its own. `during` may send it signals. */
+/** Types `pipe …` in a process of its own. `during` may send it signals; `heard` resolves when it first writes to stderr. */
 export async function pipe(
   args: readonly string[],
   {
     during,
     shell,
     env,
-  }: { during?: (kill: (signal: NodeJS.Signals) => void) => void; shell?: string; env?: NodeJS.ProcessEnv } = {},
+  }: {
+    during?: (kill: (signal: NodeJS.Signals) => void, heard: Promise<unknown>) => void;
+    shell?: string;
+    env?: NodeJS.ProcessEnv;
+  } = {},
 ): Promise<Ended> {
   const command = [process.execPath, bin, ...args];
   const child = shell
@@ -41,7 +46,10 @@ export async function pipe(
   child.stderr.on("data", (chunk) => {
     stderr += chunk;
   });
-  during?.((signal) => child.kill(signal));
+  during?.(
+    (signal) => child.kill(signal),
+    once(child.stderr, "data").catch(() => {}),
+  );
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
