@@ -119,6 +119,13 @@ export interface Subject {
   readonly label?: Label;
 }
 
+/** What a record says of its subject, without what its own kind adds. */
+export function subjectOf(record: Subject): Subject {
+  const { index, pts, status, track, shot, box, score, presence, landmarks, label } = record;
+  const known = { ...(presence !== undefined && { presence }), ...(label && { label }) };
+  return { index, pts, status, track, shot, box, score, landmarks, ...known };
+}
+
 /** One face or body cut from a frame. `image` is null exactly when `status` is not `ok`. */
 export interface Crop extends Subject {
   readonly kind: "crop";

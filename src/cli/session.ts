@@ -31,10 +31,10 @@ export interface Command {
   run(given: Given, words: readonly string[]): Promise<void> | void;
 }
 
-/** `verify <dir>` as yargs is told of it: what is missing is for us to say. */
+/** `verify <dir>` as yargs knows it: what is missing is for us to say. */
 const optional = (command: string): string => command.replace(/<(.+?)>/g, "[$1]");
 
-/** An option as yargs is told of it: which values are wrong or missing is for us to say. */
+/** An option as yargs knows it: which values are wrong or missing is for us to say. */
 function forYargs({ choices, ...option }: Options): Options {
   const described = choices && `${option.describe ?? ""} [choices: ${choices.join(", ")}]`;
   return {

@@ -44,7 +44,7 @@ export function summary({ report, outcomes, output }: Pick<RunResult, "report" |
     .join("");
 }
 
-/** Facts that are columns, that are shown as they are, or that are said last of all. */
+/** Facts that are columns, that are shown as they are, or that come last of all. */
 const ELSEWHERE = ["metrics", "text", "caution"];
 
 /** Rows of the table: enough to see how it goes, few enough to leave the screen to what matters. */

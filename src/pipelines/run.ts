@@ -26,7 +26,7 @@ export interface RunOptions {
   readonly limit?: number;
   /** Work on what is cached, too. A sink may keep what is published and intact: the same key means the same bytes. */
   readonly force?: boolean;
-  /** Once aborted, nothing new is begun; what is in flight finishes and is published, or is saved to be gone on with. */
+  /** Once aborted, nothing new is begun; what is in flight finishes and is published, or is saved to continue later. */
   readonly drain?: AbortSignal;
   /** Once aborted, everything stops and nothing unfinished is published. */
   readonly stop?: AbortSignal;

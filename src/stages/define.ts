@@ -107,7 +107,7 @@ export interface StageDefinition<
   ) => Promise<((context: Context) => AsyncGenerator<AnyRecord, void, void>) | undefined>;
   /** Sinks only: key parts of what was published for this source under other keys, newest first, so that `plan` can name what changed. */
   readonly published?: (options: z.output<Schema>, source: Source) => Promise<readonly Json[]>;
-  /** When a run is asked to end soon (`drain`) it saves what it has, to be gone on with. */
+  /** When a run is asked to end soon (`drain`) it saves what it has, to continue later. */
   readonly saves?: true;
   /** Sinks only: it keeps one result a source, so that another would take its place: a run asks for `--force` first. */
   readonly keepsOne?: true;

@@ -4,7 +4,7 @@ import { canonical, type Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import { inBatches } from "../nn/batches.ts";
 import { readCheckpoint } from "../nn/checkpoint.ts";
-import type { Crop, Latent, Source } from "../records.ts";
+import { type Crop, type Latent, type Source, subjectOf } from "../records.ts";
 import type { EncodedImage } from "../systems/anclaf/latents.ts";
 import { ANCLAF_PRESETS, presets, ZQ_FORMS, zqShape } from "../systems/anclaf/presets.ts";
 import { asPlanned } from "./as-planned.ts";
@@ -115,18 +115,5 @@ async function modelOf(models: string, { preset }: { preset: string }, { name, c
 }
 
 function latentOf(crop: Crop, encoded: EncodedImage | null, shape: readonly number[]): Latent {
-  const { index, pts, status, track, shot, box, score, presence, landmarks, label } = crop;
-  const subject = {
-    index,
-    pts,
-    status,
-    track,
-    shot,
-    box,
-    score,
-    ...(presence !== undefined && { presence }),
-    landmarks,
-    ...(label && { label }),
-  };
-  return { kind: "latent", ...subject, z: encoded?.z ?? null, shape, q: encoded?.q ?? null };
+  return { kind: "latent", ...subjectOf(crop), z: encoded?.z ?? null, shape, q: encoded?.q ?? null };
 }

@@ -4,7 +4,7 @@ import { ENGINES, PROVIDERS } from "../compile/types.ts";
 import { canonical, type Json } from "../digest.ts";
 import { PipeError } from "../errors.ts";
 import { inBatches } from "../nn/batches.ts";
-import type { Crop, Prediction } from "../records.ts";
+import { type Crop, type Prediction, subjectOf } from "../records.ts";
 import { ANCLAF_PRESETS } from "../systems/anclaf/presets.ts";
 import { onnxSpecSchema } from "../systems/onnx/spec.ts";
 import type { Pace } from "../systems/pace.ts";
@@ -162,22 +162,10 @@ function sayPace({ frames, steps, way }: Pace, { facts, warn }: Context): void {
 }
 
 function predictionOf(crop: Crop, score: FaceScore | null): Prediction {
-  const { index, pts, status, track, shot, box, score: found, presence, landmarks, label, image } = crop;
-  const subject = {
-    index,
-    pts,
-    status,
-    track,
-    shot,
-    box,
-    score: found,
-    ...(presence !== undefined && { presence }),
-    landmarks,
-    ...(label && { label }),
-  };
+  const { box, landmarks, image } = crop;
   return {
     kind: "prediction",
-    ...subject,
+    ...subjectOf(crop),
     valence: score?.valence ?? null,
     arousal: score?.arousal ?? null,
     quadrant: score?.quadrant ?? null,

@@ -59,7 +59,7 @@ export async function openOnnxScorer(path: string, run: ScorerRun, given?: unkno
 }
 
 /**
- * Opens a file, tries it and closes it again: what does not fit is told before any video is decoded, not once for each of
+ * Opens a file, tries it and closes it again: what does not fit is an error before any video is decoded, not once for each of
  * ten thousand.
  *
  * @throws PipeError as {@link openOnnxScorer} does
